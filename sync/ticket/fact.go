@@ -54,8 +54,9 @@ type Fact struct {
 	Device  string    `json:"d,omitempty"`
 	Of      uint64    `json:"of,omitempty"`  // passed, lapsed, uncertain: sequence of the grant
 	Counter *uint32   `json:"ct,omitempty"`  // granted: the gate's own counter before it
-	PrevMs  int64     `json:"pm,omitempty"`  // lapsed: time of the entry before the one given back
-	PrevAt  string    `json:"pa,omitempty"`  // lapsed: its place
+	PrevMs  int64     `json:"pm,omitempty"`  // granted, lapsed: time of the entry before this one
+	PrevAt  string    `json:"pa,omitempty"`  // granted, lapsed: its place
+	WasIn   bool      `json:"wi,omitempty"`  // granted: whether the holder was inside before it
 	Nonce   *Nonce    `json:"n,omitempty"`   // the request, where it had one
 	Request *Hash     `json:"rq,omitempty"`  // hash of the request under the nonce
 	Verdict *Verdict  `json:"v,omitempty"`   // granted, refused, exit: the answer as given

@@ -21,8 +21,6 @@ type Held struct {
 	Passage   Passage
 	LastMs    int64  // time of the last entry
 	LastAt    string // its lane
-	PrevMs    int64  // the entry before it, restored if it lapses
-	PrevAt    string
 }
 
 // Offer applies what a feed entry says of the right (custody-model.md section 2, station table). It
@@ -95,7 +93,6 @@ func (h Held) Fold(kind FactKind, f *Fact, timeMs int64) Held {
 	}
 	switch kind {
 	case FactEntryGranted:
-		h.PrevMs, h.PrevAt = h.LastMs, h.LastAt
 		h.LastMs, h.LastAt = timeMs, f.Lane
 		h.Used, h.Inside = f.Used, f.Inside
 		h.Passage = PassageNone
