@@ -1,0 +1,401 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"sync/atomic"
+
+	"go.etcd.io/bbolt"
+
+	"yipiao/sync/ticket"
+	"yipiao/sync/wire"
+)
+
+// ErrPassage is returned by Apply when a recall in the page meets a passage in progress (R5): the
+// right is already barred, nothing else of the page was applied; offer the same page again soon.
+var ErrPassage = errors.New("ledger: a recall waits for a passage to end")
+
+// feedState is where the station stands in its feed. The fields are written under applyMu.
+type feedState struct {
+	snap atomic.Pointer[feedSnapshot]
+}
+
+type feedSnapshot struct {
+	epoch    string
+	cursor   uint64
+	caughtUp uint64 // highest cursor at which the feed was caught up
+	resyncs  uint64 // full resynchronisations since the data directory was made
+}
+
+func (l *Ledger) feedSnapshot() feedSnapshot {
+	if s := l.feed.snap.Load(); s != nil {
+		return *s
+	}
+	return feedSnapshot{}
+}
+
+// Cursor returns the feed epoch and position up to which everything is applied.
+func (l *Ledger) Cursor() (epoch string, cursor uint64) {
+	s := l.feedSnapshot()
+	return s.epoch, s.cursor
+}
+
+// Reset begins a full resynchronisation under a new feed epoch: the cursor goes back to 0, nothing
+// that is held is given up, and the count of resynchronisations rises.
+func (l *Ledger) Reset(_ context.Context, epoch string) error {
+	l.applyMu.Lock()
+	defer l.applyMu.Unlock()
+	s := l.feedSnapshot()
+	s.epoch, s.cursor, s.caughtUp = epoch, 0, 0
+	s.resyncs++
+	err := l.cat.db.Update(func(tx *bbolt.Tx) error { return putFeed(tx, s) })
+	if err == nil {
+		l.feed.snap.Store(&s)
+	}
+	return err
+}
+
+func putFeed(tx *bbolt.Tx, s feedSnapshot) error {
+	meta := tx.Bucket(bucketMeta)
+	return errors.Join(
+		meta.Put([]byte("feed_epoch"), []byte(s.epoch)), meta.Put([]byte("cursor"), u64(s.cursor)),
+		meta.Put([]byte("caught_up"), u64(s.caughtUp)), meta.Put([]byte("resyncs"), u64(s.resyncs)))
+}
+
+// A batch is a decoded page, in key order.
+type batch struct {
+	read     []wire.Entry // every entry that could be read
+	sessions []*sessionEntry
+	groups   []*ticket.GateGroup
+	keys     []*ticket.SignKey
+	tickets  []*ticket.Ticket
+	gone     []wire.Entry
+	aside    []wire.Entry
+}
+
+type sessionEntry struct {
+	S   ticket.Session `json:"s"`
+	Pos uint64         `json:"pos"`
+}
+
+// Apply applies one page in one transaction with its cursor: answers to recalls first become durable
+// in the journal (R3), then the entries in the catalogue, then they count in memory. Pages may be
+// applied again; the cursor never goes back. Apply returns ErrPassage as described there.
+func (l *Ledger) Apply(ctx context.Context, p *wire.Page) error {
+	l.applyMu.Lock()
+	defer l.applyMu.Unlock()
+	now := l.feedSnapshot()
+	if p.Epoch != now.epoch {
+		return fmt.Errorf("apply page: feed epoch %q, the station follows %q", p.Epoch, now.epoch)
+	}
+	if p.Next < now.cursor { // an old page that came late, on another uplink
+		return nil
+	}
+	b := decodePage(p)
+	if err := l.answerRecalls(ctx, b.tickets); err != nil {
+		return err
+	}
+	next := now
+	next.cursor = p.Next
+	if p.CaughtUp {
+		next.caughtUp = max(next.caughtUp, p.Next)
+	}
+	if len(p.Entries) > 0 || next != now {
+		if err := l.cat.db.Update(func(tx *bbolt.Tx) error { return l.store(tx, b, next) }); err != nil {
+			return fmt.Errorf("apply page: %w", err)
+		}
+	}
+	l.absorb(b)
+	l.feed.snap.Store(&next)
+	return nil
+}
+
+// decodePage sorts a page by what it is. What cannot be read goes aside, whole.
+func decodePage(p *wire.Page) *batch {
+	b := &batch{}
+	for i := range p.Entries {
+		e := &p.Entries[i]
+		if e.Gone {
+			b.gone = append(b.gone, *e)
+			continue
+		}
+		if !b.decode(e) {
+			b.aside = append(b.aside, *e)
+			continue
+		}
+		b.read = append(b.read, *e)
+	}
+	sort.Slice(b.tickets, func(i, j int) bool {
+		x, y := b.tickets[i], b.tickets[j]
+		return x.Session < y.Session || x.Session == y.Session && x.ID < y.ID
+	})
+	return b
+}
+
+func (b *batch) decode(e *wire.Entry) bool {
+	switch e.Kind {
+	case wire.KindSession:
+		v := &sessionEntry{Pos: e.Pos}
+		if e.DecodeBody(&v.S) != nil {
+			return false
+		}
+		b.sessions = append(b.sessions, v)
+	case wire.KindGateGroup:
+		v := &ticket.GateGroup{}
+		if e.DecodeBody(v) != nil {
+			return false
+		}
+		b.groups = append(b.groups, v)
+	case wire.KindSignKey:
+		v := &ticket.SignKey{}
+		if e.DecodeBody(v) != nil {
+			return false
+		}
+		b.keys = append(b.keys, v)
+	case wire.KindTicket:
+		v := &ticket.Ticket{}
+		if e.DecodeBody(v) != nil {
+			return false
+		}
+		b.tickets = append(b.tickets, v)
+	default:
+		return false
+	}
+	return true
+}
+
+// answerRecalls bars and answers every recall in the page and returns once the journal is durable up
+// to its end in memory at that moment, whoever wrote it (R3).
+func (l *Ledger) answerRecalls(ctx context.Context, tickets []*ticket.Ticket) error {
+	recalls, waiting := 0, false
+	for _, t := range tickets {
+		if t.Entry.Custody != ticket.CustodyRecalled {
+			waiting = waiting || l.mustWait(t)
+			continue
+		}
+		recalls++
+		wait, err := l.answer(t)
+		if err != nil {
+			return err
+		}
+		waiting = waiting || wait
+	}
+	if waiting {
+		return ErrPassage
+	}
+	if recalls == 0 {
+		return nil
+	}
+	return l.durable(ctx, l.journal.End())
+}
+
+// mustWait reports whether a grant meets a passage by signature of the same ticket.
+func (l *Ledger) mustWait(t *ticket.Ticket) bool {
+	r := l.get(t.ID)
+	if r == nil {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, _, _, wait := r.held.Offer(t.Entry)
+	return wait
+}
+
+func (l *Ledger) answer(t *ticket.Ticket) (wait bool, err error) {
+	r := l.obtain(t.ID)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held, kind, f, wait := r.held.Offer(t.Entry)
+	if kind == 0 {
+		r.held.Recalling = held.Recalling
+		return wait, nil
+	}
+	f.Ticket, f.Session = t.ID, t.Session
+	ms, offset, _ := l.cfg.Clock.Now()
+	_, err = l.commit(r, kind, &f, ms, offset)
+	return false, err
+}
+
+// store writes a batch and the cursor.
+func (l *Ledger) store(tx *bbolt.Tx, b *batch, next feedSnapshot) error {
+	for _, s := range b.sessions {
+		if err := l.cat.put(tx, bucketSession, u64(uint64(s.S.ID)), s); err != nil {
+			return err
+		}
+	}
+	for _, g := range b.groups {
+		if err := l.cat.put(tx, bucketGroup, u64(uint64(g.ID)), g); err != nil {
+			return err
+		}
+	}
+	for _, k := range b.keys {
+		if err := l.cat.put(tx, bucketKey, u64(uint64(k.ID)), k); err != nil {
+			return err
+		}
+	}
+	for _, t := range b.tickets {
+		if err := l.cat.put(tx, bucketTicket, ticketKey(t.Session, t.ID), t); err != nil {
+			return err
+		}
+	}
+	for i := range b.aside {
+		if err := l.cat.put(tx, bucketAside, asideKey(&b.aside[i]), b.aside[i]); err != nil {
+			return err
+		}
+	}
+	if len(l.aside) > 0 { // written under applyMu only, which is held
+		for i := range b.read {
+			if err := tx.Bucket(bucketAside).Delete(asideKey(&b.read[i])); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range b.gone {
+		if err := l.remove(tx, &b.gone[i]); err != nil {
+			return err
+		}
+	}
+	return putFeed(tx, next)
+}
+
+func asideKey(e *wire.Entry) []byte { return []byte(string(e.Kind) + "\x00" + e.Key) }
+
+// remove deletes what a tombstone names. A ticket's state stays: its facts happened.
+func (l *Ledger) remove(tx *bbolt.Tx, e *wire.Entry) error {
+	id, err := strconv.ParseUint(e.Key, 10, 64)
+	if err != nil {
+		return nil //nolint:nilerr // a key that no kind of ours can have names nothing here
+	}
+	switch e.Kind {
+	case wire.KindSession:
+		return tx.Bucket(bucketSession).Delete(u64(id))
+	case wire.KindGateGroup:
+		return tx.Bucket(bucketGroup).Delete(u64(id))
+	case wire.KindSignKey:
+		return tx.Bucket(bucketKey).Delete(u64(id))
+	case wire.KindTicket:
+		r := l.get(ticket.TicketID(id))
+		if r == nil || r.t == nil {
+			return nil
+		}
+		return tx.Bucket(bucketTicket).Delete(ticketKey(r.t.Session, r.t.ID))
+	}
+	return tx.Bucket(bucketAside).Delete(asideKey(e))
+}
+
+// absorb makes a stored batch count in memory.
+func (l *Ledger) absorb(b *batch) {
+	l.mu.Lock()
+	for _, s := range b.sessions {
+		l.putSession(s)
+	}
+	for _, g := range b.groups {
+		l.groups[g.ID] = g
+	}
+	for _, k := range b.keys {
+		l.keys[k.ID] = *k
+	}
+	for i := range b.aside {
+		l.keepAside(&b.aside[i])
+	}
+	if len(l.aside) > 0 {
+		for i := range b.read {
+			l.dropAside(&b.read[i])
+		}
+	}
+	l.mu.Unlock()
+	for _, t := range b.tickets {
+		l.putTicket(t)
+	}
+	for i := range b.gone {
+		l.forget(&b.gone[i])
+	}
+}
+
+// keepAside remembers an entry that cannot be read, once per key; it needs l.mu.
+func (l *Ledger) keepAside(e *wire.Entry) {
+	l.dropAside(e)
+	ids := named(e)
+	l.aside[string(asideKey(e))] = ids
+	for _, id := range ids {
+		l.unread[id]++
+	}
+}
+
+// dropAside forgets an entry kept aside, if there is one of that key; it needs l.mu.
+func (l *Ledger) dropAside(e *wire.Entry) {
+	key := string(asideKey(e))
+	for _, id := range l.aside[key] {
+		if l.unread[id]--; l.unread[id] <= 0 {
+			delete(l.unread, id)
+		}
+	}
+	delete(l.aside, key)
+}
+
+// named lists the tickets that an entry kept aside concerns.
+func named(e *wire.Entry) []ticket.TicketID {
+	if e.Kind == wire.KindTicket {
+		if id, err := strconv.ParseUint(e.Key, 10, 64); err == nil {
+			return append([]ticket.TicketID{ticket.TicketID(id)}, e.Tickets...)
+		}
+	}
+	return e.Tickets
+}
+
+// putSession needs l.mu.
+func (l *Ledger) putSession(s *sessionEntry) {
+	l.sessions[s.S.ID] = &session{s: s.S, pos: s.Pos}
+}
+
+func (l *Ledger) putTicket(t *ticket.Ticket) {
+	r := l.obtain(t.ID)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.t != nil && r.t.Ver > t.Ver {
+		return // an older page that came late
+	}
+	before := r.held
+	if held, kind, _, wait := r.held.Offer(t.Entry); kind == 0 && !wait {
+		r.held = held
+	}
+	if r.t == nil {
+		l.countsOf(t.Session).tickets.Add(1)
+	}
+	r.t = t
+	l.count(t.Session, before, r.held)
+}
+
+func (l *Ledger) forget(e *wire.Entry) {
+	id, err := strconv.ParseUint(e.Key, 10, 64)
+	if err != nil {
+		return
+	}
+	if e.Kind == wire.KindTicket {
+		if r := l.get(ticket.TicketID(id)); r != nil {
+			r.mu.Lock()
+			if r.t != nil {
+				l.countsOf(r.t.Session).tickets.Add(-1)
+			}
+			r.t = nil
+			r.held.Holds = false
+			r.mu.Unlock()
+		}
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropAside(e)
+	switch e.Kind {
+	case wire.KindSession:
+		delete(l.sessions, ticket.SessionID(id))
+	case wire.KindGateGroup:
+		delete(l.groups, ticket.GateGroupID(id))
+	case wire.KindSignKey:
+		delete(l.keys, ticket.KeyID(id))
+	case wire.KindTicket:
+	}
+}
