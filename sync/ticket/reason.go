@@ -31,6 +31,8 @@ const (
 	AdmittedWork       Reason = "admitted_work"
 	ExitRecorded       Reason = "exit_recorded"
 	GateBusy           Reason = "gate_busy"
+	Misread            Reason = "misread"
+	GateFault          Reason = "gate_fault"
 	CustodyMoving      Reason = "custody_moving"
 	MaxEntries         Reason = "max_entries"
 	AlreadyInside      Reason = "already_inside"

@@ -10,13 +10,10 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
-
-// ErrPassage is returned by Apply when a recall in the page meets a passage in progress (R5): the
-// right is already barred, nothing else of the page was applied; offer the same page again soon.
-var ErrPassage = errors.New("ledger: a recall waits for a passage to end")
 
 // feedState is where the station stands in its feed. The fields are written under applyMu.
 type feedState struct {
@@ -83,7 +80,8 @@ type sessionEntry struct {
 
 // Apply applies one page in one transaction with its cursor: answers to recalls first become durable
 // in the journal (R3), then the entries in the catalogue, then they count in memory. Pages may be
-// applied again; the cursor never goes back. Apply returns ErrPassage as described there.
+// applied again; the cursor never goes back. It returns replica.ErrNotYet when a recall meets a passage
+// in progress: the right is already barred, and nothing else of the page was applied.
 func (l *Ledger) Apply(ctx context.Context, p *wire.Page) error {
 	l.applyMu.Lock()
 	defer l.applyMu.Unlock()
@@ -184,7 +182,7 @@ func (l *Ledger) answerRecalls(ctx context.Context, tickets []*ticket.Ticket) er
 		waiting = waiting || wait
 	}
 	if waiting {
-		return ErrPassage
+		return replica.ErrNotYet
 	}
 	if recalls == 0 {
 		return nil

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yipiao/edge/internal/ledger"
+	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/ticket/decisions"
 	"yipiao/sync/wire"
@@ -197,8 +198,8 @@ func TestRecallWaitsForPassage(t *testing.T) {
 		grant := s.do(req)
 		_, before := s.Cursor()
 		recall := recallOf(t, w, before+1)
-		if err := s.tryApply(recall, true); !errors.Is(err, ledger.ErrPassage) {
-			t.Fatalf("got %v, want ErrPassage", err)
+		if err := s.tryApply(recall, true); !errors.Is(err, replica.ErrNotYet) {
+			t.Fatalf("got %v, want ErrNotYet", err)
 		}
 		if _, at := s.Cursor(); at != before {
 			t.Fatalf("cursor moved from %d to %d past an unanswered recall", before, at)

@@ -11,6 +11,7 @@ import (
 
 	"yipiao/edge/internal/ledger"
 	"yipiao/sync/journal/seglog"
+	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/ticket/decisions"
 	"yipiao/sync/wire"
@@ -167,7 +168,7 @@ func runRow(t *testing.T, r *decisions.Row, restart bool) {
 	if restart {
 		s.restart()
 	}
-	if err := s.tryApply(after, !r.NotCaughtUp); err != nil && !errors.Is(err, ledger.ErrPassage) {
+	if err := s.tryApply(after, !r.NotCaughtUp); err != nil && !errors.Is(err, replica.ErrNotYet) {
 		t.Fatal(err)
 	}
 	s.clock.set(start, r.Clock == "trusted")

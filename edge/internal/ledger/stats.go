@@ -1,12 +1,16 @@
 package ledger
 
 import (
+	"context"
 	"sort"
 
 	"yipiao/sync/journal"
+	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
+
+var _ replica.Store = (*Ledger)(nil)
 
 // Stats are the figures that pages and `yipiao status` show.
 type Stats struct {
@@ -101,6 +105,9 @@ func (l *Ledger) Journal(from uint64, n, maxBytes int) ([]journal.Entry, error) 
 
 // Durable is the position of the last durable fact.
 func (l *Ledger) Durable() journal.Pos { return l.journal.Durable() }
+
+// WaitDurable returns nil once the fact seq is durable.
+func (l *Ledger) WaitDurable(ctx context.Context, seq uint64) error { return l.durable(ctx, seq) }
 
 // Acked is the last fact that the cloud is known to hold.
 func (l *Ledger) Acked() uint64 { return l.acked.Load() }
