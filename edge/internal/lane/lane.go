@@ -1,0 +1,246 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"yipiao/drivers"
+	"yipiao/edge/internal/ledger"
+	"yipiao/sync/ticket"
+)
+
+// passageGrace is how long after its permit a passage may stay unknown before a waiting recall makes
+// it uncertain (R5).
+const passageGrace = 5 * time.Second
+
+// A Ledger is what a lane needs of the station's memory.
+type Ledger interface {
+	Do(ctx context.Context, req *ledger.Request, decide ledger.Decide) (ledger.Answer, error)
+	EndPassage(ctx context.Context, grant uint64, how ledger.End) (uint64, error)
+	OpenPassages(lane string) []ledger.Grant
+	Ticket(id ticket.TicketID) (ticket.Ticket, ticket.Held, bool)
+}
+
+// Config describes a lane. Lane is asked at every scan, because halls come from the feed.
+type Config struct {
+	Name      string
+	Kind      ticket.RequestKind
+	Lane      func() ticket.Lane
+	Gate      drivers.Gate // nil: granted counts as passed
+	PermitFor time.Duration
+	Ledger    Ledger
+	Decide    ledger.Decide
+	Now       func() time.Time // for double reads and shown times
+	Log       *slog.Logger
+	// Show is told everything that the lane shows, in order. It must not block.
+	Show func(Shown)
+}
+
+// A PassageState is how far the last admission has come.
+type PassageState string
+
+// Passage states.
+const (
+	PassageNone      PassageState = ""
+	PassageWaiting   PassageState = "waiting" // the gate is open for the person
+	PassagePassed    PassageState = "passed"
+	PassageLapsed    PassageState = "lapsed"    // nobody walked; the entry was given back
+	PassageUncertain PassageState = "uncertain" // counted as used
+	PassageSettling  PassageState = "settling"  // the gate is lost; its counter will decide
+)
+
+// Shown is what the lane shows: the last verdict and its passage.
+type Shown struct {
+	Lane    string
+	Verdict ticket.Verdict
+	Seat    string
+	Session string
+	Holder  string // masked
+	Ticket  ticket.TicketID
+	Seq     uint64 // journal position of the decision
+	EndSeq  uint64 // journal position of the passage's end
+	Passage PassageState
+	Repeat  bool // the same scan again: nothing was decided
+	Bytes   int  // as read from the scanner
+	At      time.Time
+}
+
+// A Lane is a channel at work. Its exported methods but Run are safe for concurrent use.
+type Lane struct {
+	cfg     Config
+	events  chan any
+	m       machine
+	permits uint64
+	grant   uint64 // journal position of the open grant, 0 for none or an exit
+	permit  drivers.PermitID
+	until   time.Time // when the open passage must have ended
+
+	mu   sync.Mutex
+	last Shown
+}
+
+type (
+	gateUp   struct{}
+	gateDown struct{}
+)
+
+// New checks the configuration. It does no I/O.
+func New(cfg Config) (*Lane, error) {
+	if cfg.Name == "" || cfg.Ledger == nil || cfg.Decide == nil || cfg.Lane == nil || cfg.Now == nil {
+		return nil, errors.New("lane: name, ledger, decision, lane and time are required")
+	}
+	if cfg.Gate != nil && (cfg.PermitFor < time.Second || cfg.PermitFor > time.Minute) {
+		return nil, fmt.Errorf("lane %s: permit_seconds: want 1 to 60", cfg.Name)
+	}
+	if cfg.Show == nil {
+		cfg.Show = func(Shown) {}
+	}
+	return &Lane{cfg: cfg, events: make(chan any, 64)}, nil
+}
+
+// Scan hands a read to the lane. When the lane is far behind, it is dropped: the person scans again.
+func (l *Lane) Scan(s drivers.Scan) {
+	select {
+	case l.events <- s:
+	default:
+		l.cfg.Log.Warn("scan dropped: lane is behind", "lane", l.cfg.Name)
+	}
+}
+
+// Passage hands over the end of a permit. GateUp says that the gate's device runs (again), GateDown
+// that it does not: a passage in progress will be settled by the gate's counter. They wait for room
+// in the lane's queue, or for ctx.
+func (l *Lane) Passage(ctx context.Context, p drivers.Passage) { l.tell(ctx, p) }
+
+// GateUp: see Passage.
+func (l *Lane) GateUp(ctx context.Context) { l.tell(ctx, gateUp{}) }
+
+// GateDown: see Passage.
+func (l *Lane) GateDown(ctx context.Context) { l.tell(ctx, gateDown{}) }
+
+func (l *Lane) tell(ctx context.Context, ev any) {
+	select {
+	case l.events <- ev:
+	case <-ctx.Done():
+	}
+}
+
+// Last is what the lane shows now.
+func (l *Lane) Last() Shown {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// Run handles events one by one until ctx ends. Passages left open by an earlier run are settled as
+// soon as the gate is up.
+func (l *Lane) Run(ctx context.Context) error {
+	if l.cfg.Gate == nil {
+		l.settleWithoutGate(ctx)
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			l.overdue(ctx)
+		case ev := <-l.events:
+			l.handle(ctx, ev)
+		}
+	}
+}
+
+func (l *Lane) handle(ctx context.Context, ev any) {
+	switch ev := ev.(type) {
+	case drivers.Scan:
+		l.scanned(ctx, ev)
+	case drivers.Passage:
+		l.ended(ctx, ev)
+	case gateUp:
+		l.settle(ctx)
+	case gateDown:
+		l.lost()
+	}
+}
+
+func (l *Lane) scanned(ctx context.Context, s drivers.Scan) {
+	p := l.m.scan(s, l.cfg.Now())
+	if !p.decide {
+		p.show.Bytes = s.Bytes
+		l.show(p.show)
+		return
+	}
+	if s.Fault != drivers.ScanOK {
+		s.Data = nil // not one of our codes, whatever it is; the fact keeps nothing of it
+	}
+	req := &ledger.Request{
+		Kind: l.cfg.Kind, Payload: string(s.Data), Device: l.cfg.Name, Permitted: true, Lane: l.cfg.Lane(),
+		Gated: l.cfg.Gate != nil, Counter: l.counter(), PermitFor: l.cfg.PermitFor,
+	}
+	a, err := l.cfg.Ledger.Do(ctx, req, l.cfg.Decide)
+	if err != nil {
+		a.Verdict = ticket.Verdict{Reason: ticket.StationFault}
+		l.cfg.Log.Error("decision failed", "lane", l.cfg.Name, "error", err)
+	}
+	shown := l.shown(a, s.Bytes)
+	out := a.Verdict.Outcome()
+	if err != nil || l.cfg.Gate == nil || out != ticket.OutcomeAdmit && out != ticket.OutcomeExit {
+		l.m.decided(shown, false)
+		l.show(shown)
+		return
+	}
+	l.open(ctx, a, shown)
+}
+
+func (l *Lane) shown(a ledger.Answer, bytes int) Shown {
+	s := Shown{Verdict: a.Verdict, Seq: a.Seq, Bytes: bytes, At: l.cfg.Now()}
+	if a.Ticket != nil {
+		s.Seat, s.Holder, s.Ticket = a.Ticket.Seat, a.Ticket.Holder, a.Ticket.ID
+	}
+	if a.Session != nil {
+		s.Session = a.Session.Name
+	}
+	return s
+}
+
+// counter is the gate's own counter before the passage, where it has one.
+func (l *Lane) counter() *uint32 {
+	pc, ok := l.cfg.Gate.(drivers.PassageCounter)
+	if !ok {
+		return nil
+	}
+	c, ok := pc.LastCounters()
+	if !ok {
+		return nil
+	}
+	n := l.pick(c)
+	return &n
+}
+
+func (l *Lane) pick(c drivers.Counters) uint32 {
+	if l.direction() == drivers.Exit {
+		return c.Exit
+	}
+	return c.Entry
+}
+
+func (l *Lane) direction() drivers.Direction {
+	if l.cfg.Kind == ticket.RequestExit {
+		return drivers.Exit
+	}
+	return drivers.Entry
+}
+
+func (l *Lane) show(s Shown) {
+	s.Lane = l.cfg.Name
+	l.mu.Lock()
+	l.last = s
+	l.mu.Unlock()
+	l.cfg.Show(s)
+}
