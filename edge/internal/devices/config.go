@@ -1,0 +1,92 @@
+package devices
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"yipiao/drivers"
+	"yipiao/drivers/port/serialport"
+)
+
+// A Config is one device as a technician configures it.
+type Config struct {
+	Name     string            `json:"name"` // how lanes refer to it, such as "gate-1"
+	Kind     string            `json:"kind"` // a protocol, such as "lotgate"
+	Port     serialport.Config `json:"port"`
+	Settings json.RawMessage   `json:"settings,omitempty"` // the protocol's own
+}
+
+// A ConfigError says which field of which device cannot be used, and why.
+type ConfigError struct {
+	Device string // its name, or "#3" for the third where it has none
+	Field  string // as in the JSON: "name", "kind", "port.baud", "settings", …
+	Err    error
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string {
+	return fmt.Sprintf("device %s: %s: %v", e.Device, e.Field, e.Err)
+}
+
+// Unwrap returns what is wrong with the field.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// build validates all devices and makes their drivers. It reports everything that is wrong, joined.
+func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
+	var units []*unit
+	var errs []error
+	names, paths := make(map[string]bool), make(map[string]string)
+	for i, c := range cfg {
+		label := c.Name
+		if label == "" {
+			label = fmt.Sprintf("#%d", i+1)
+		}
+		bad := func(field string, err error) {
+			errs = append(errs, &ConfigError{Device: label, Field: field, Err: err})
+		}
+		switch {
+		case strings.TrimSpace(c.Name) == "":
+			bad("name", errors.New("is missing"))
+		case names[c.Name]:
+			bad("name", errors.New("is used by another device"))
+		}
+		names[c.Name] = true
+		checkPort(c, paths, bad)
+		if u := makeUnit(c, reg, bad); u != nil {
+			units = append(units, u)
+		}
+	}
+	return units, errors.Join(errs...)
+}
+
+func checkPort(c Config, paths map[string]string, bad func(string, error)) {
+	if err := c.Port.Validate(); err != nil {
+		var pe *serialport.ConfigError
+		field := "port"
+		if errors.As(err, &pe) {
+			field += "." + pe.Field
+		}
+		bad(field, err)
+		return
+	}
+	if other, taken := paths[c.Port.Path]; taken {
+		bad("port.path", fmt.Errorf("%s is used by device %s", c.Port.Path, other))
+	}
+	paths[c.Port.Path] = c.Name
+}
+
+func makeUnit(c Config, reg *drivers.Registry, bad func(string, error)) *unit {
+	kind, ok := reg.Kind(c.Kind)
+	if !ok {
+		bad("kind", fmt.Errorf("%q is not one of %s", c.Kind, strings.Join(reg.Names(), ", ")))
+		return nil
+	}
+	dev, err := kind.New(c.Settings)
+	if err != nil {
+		bad("settings", err)
+		return nil
+	}
+	return newUnit(c, kind, dev)
+}
