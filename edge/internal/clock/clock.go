@@ -33,6 +33,15 @@ func New(floorMs int64, wall func() time.Time) *Clock {
 	return c
 }
 
+// Floor raises the last time known to have passed, Unix milliseconds.
+func (c *Clock) Floor(ms int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at := time.UnixMilli(ms); at.After(c.floor) {
+		c.floor = at
+	}
+}
+
 // Measured sets the offset: cloudMs is the cloud's clock in the middle between sent and got, both read
 // from this machine. It returns the change of the offset.
 func (c *Clock) Measured(cloudMs int64, sent, got time.Time) (change time.Duration) {

@@ -77,7 +77,7 @@ func (g *Gate) Status() Status { return g.u.snapshot() }
 // Subscribe calls the functions until cancel. A gate that is up already is told as Up with NewRun, and
 // its alarms that are on are told too.
 func (g *Gate) Subscribe(to GateEvents) (cancel func()) {
-	return g.u.queue.subscribe(func(e any) {
+	return g.u.subscribe(func(e any) {
 		switch e := e.(type) {
 		case drivers.Passage:
 			call(to.Passage, e)
@@ -88,7 +88,7 @@ func (g *Gate) Subscribe(to GateEvents) (cancel func()) {
 		case Down:
 			call(to.Down, e)
 		}
-	}, g.u.standing()...)
+	})
 }
 
 func call[E any](fn func(E), e E) {

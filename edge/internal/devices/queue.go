@@ -16,17 +16,30 @@ type queue struct {
 	mu     sync.Mutex // guards the fields below
 	items  []item
 	scans  int
+	seq    uint64 // of the newest item
 	subs   []*subscriber
 	closed bool
 	more   chan struct{} // has one element when items or closed have changed
 }
 
-type subscriber struct{ fn func(any) }
+// A subscriber hears items after the one that was the newest when it came.
+type subscriber struct {
+	fn    func(any)
+	after uint64
+}
 
 // An item is an event for all subscribers, or for one.
 type item struct {
 	event any
+	seq   uint64
 	only  *subscriber
+}
+
+func (it item) reaches(s *subscriber) bool {
+	if it.only != nil {
+		return it.only == s
+	}
+	return it.seq > s.after
 }
 
 func newQueue() *queue { return &queue{more: make(chan struct{}, 1)} }
@@ -41,7 +54,8 @@ func (q *queue) put(e any) bool {
 		}
 		q.scans++
 	}
-	q.items = append(q.items, item{event: e})
+	q.seq++
+	q.items = append(q.items, item{event: e, seq: q.seq})
 	q.signal()
 	return true
 }
@@ -50,7 +64,7 @@ func (q *queue) put(e any) bool {
 func (q *queue) subscribe(fn func(any), standing ...any) (cancel func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := &subscriber{fn: fn}
+	s := &subscriber{fn: fn, after: q.seq}
 	q.subs = append(q.subs, s)
 	for _, e := range standing {
 		q.items = append(q.items, item{event: e, only: s})
@@ -85,7 +99,7 @@ func (q *queue) deliver() {
 		switch {
 		case ok:
 			for _, s := range subs {
-				if it.only == nil || it.only == s {
+				if it.reaches(s) {
 					s.fn(it.event)
 				}
 			}

@@ -29,6 +29,7 @@ type unit struct {
 	before Status // Frames and Errors of earlier runs
 	up     bool   // the device can be used
 	newRun bool   // no Up has been told since the driver started
+	told   bool   // an Up has been told, and no end of that run
 	alarms map[drivers.AlarmKind]drivers.Alarm
 }
 
@@ -54,18 +55,18 @@ func (u *unit) snapshot() Status {
 	return u.status
 }
 
-// standing is what a late subscriber has missed and must know.
-func (u *unit) standing() []any {
+// subscribe adds a subscriber and tells it what stands already.
+func (u *unit) subscribe(fn func(any)) (cancel func()) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if !u.up {
-		return nil
+	var standing []any
+	if u.up {
+		standing = append(standing, u.upEvent(true))
+		for _, a := range u.alarms {
+			standing = append(standing, a)
+		}
 	}
-	events := []any{u.upEvent(true)}
-	for _, a := range u.alarms {
-		events = append(events, a)
-	}
-	return events
+	return u.queue.subscribe(fn, standing...)
 }
 
 // supervise opens the port and runs the driver, again and again, until ctx is done.
@@ -73,12 +74,12 @@ func (u *unit) supervise(ctx context.Context, open func(serialport.Config) (port
 	for ctx.Err() == nil {
 		p, err := open(u.cfg.Port)
 		if err == nil {
-			u.begin()
+			began := u.begin()
 			err = u.runOnce(ctx, p)
 			if cerr := p.Close(); cerr != nil {
 				u.log.Debug("port not closed cleanly", "error", cerr)
 			}
-			if u.good() {
+			if u.worked(began) {
 				wait.reset()
 			}
 		}
@@ -91,7 +92,7 @@ func (u *unit) supervise(ctx context.Context, open func(serialport.Config) (port
 		u.lose(reason(err))
 		wait.sleep(ctx)
 	}
-	u.lose("station is stopping")
+	u.end("station is stopping")
 }
 
 // runOnce runs the driver over one port. A driver that panics is a device that failed.
@@ -105,48 +106,49 @@ func (u *unit) runOnce(ctx context.Context, p port.Port) (err error) {
 	return u.dev.Run(ctx, p, u.take)
 }
 
-// begin notes that a port is open.
-func (u *unit) begin() {
+// begin notes that a port is open, and when.
+func (u *unit) begin() time.Time {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.status.Opens++
 	u.before = Status{Frames: u.status.Frames, Errors: u.status.Errors}
 	u.newRun = true
+	return time.Now()
 }
 
-// good reports whether the run that has just ended had any good frame.
-func (u *unit) good() bool {
+// steady is how long a run lasts that was worth starting, although nothing was heard.
+const steady = 2 * time.Second
+
+// worked reports whether the run that has just ended was of any use, so that the next may follow soon.
+func (u *unit) worked(began time.Time) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return u.status.Frames > u.before.Frames
+	return u.status.Frames > u.before.Frames || time.Since(began) >= steady
 }
 
 // take is the driver's emit.
 func (u *unit) take(e drivers.Event) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	switch e := e.(type) {
 	case drivers.Health:
 		u.takeHealth(e)
 		return
 	case drivers.Alarm:
-		u.mu.Lock()
 		delete(u.alarms, e.Kind)
 		if e.On {
 			u.alarms[e.Kind] = e
 		}
-		u.mu.Unlock()
 	}
 	if !u.queue.put(e) {
-		u.mu.Lock()
-		u.before.Errors++
+		u.before.Errors++ // so that the driver's own next count does not hide it
 		u.status.Errors++
-		u.mu.Unlock()
 		u.log.Warn("scan dropped, nobody takes them")
 	}
 }
 
+// takeHealth is called under mu.
 func (u *unit) takeHealth(h drivers.Health) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	u.status.Frames = u.before.Frames + h.Frames
 	u.status.Errors = u.before.Errors + h.Errors
 	u.status.Firmware = h.Firmware
@@ -154,15 +156,17 @@ func (u *unit) takeHealth(h drivers.Health) {
 		u.status.LastGood = h.LastGood
 	}
 	u.change(h.State, h.Note)
-	if lost := h.State == drivers.StateLost; lost == u.up {
-		u.up = !lost
-		if lost {
-			u.queue.put(Down{Note: h.Note})
-			return
-		}
-		u.queue.put(u.upEvent(u.newRun))
-		u.newRun = false
+	usable := h.State != drivers.StateLost
+	if usable == u.up {
+		return
 	}
+	u.up = usable
+	if !usable {
+		u.queue.put(Down{Note: h.Note})
+		return
+	}
+	u.queue.put(u.upEvent(u.newRun))
+	u.newRun, u.told = false, true
 }
 
 // upEvent is called under mu.
@@ -174,13 +178,21 @@ func (u *unit) upEvent(newRun bool) Up {
 	return e
 }
 
-// lose notes that the driver does not run.
+// lose notes that the port cannot be opened or that the driver has failed.
 func (u *unit) lose(why string) {
 	u.mu.Lock()
-	defer u.mu.Unlock()
 	u.change(drivers.StateLost, why)
-	if u.up {
-		u.up = false
+	u.mu.Unlock()
+	u.end(why)
+}
+
+// end notes that the driver does not run.
+func (u *unit) end(why string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.up = false
+	if u.told {
+		u.told = false
 		u.queue.put(Down{RunEnded: true, Note: why})
 	}
 }

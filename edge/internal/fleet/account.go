@@ -66,6 +66,13 @@ func (f *Fleet) AddAccount(name, role string) (password string, err error) {
 	return password, nil
 }
 
+// HasAccounts reports whether anybody can log in.
+func (f *Fleet) HasAccounts() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.accounts) > 0
+}
+
 func verifier(password string, salt []byte) []byte {
 	return argon2.IDKey([]byte(password), salt, argonTime, argonMemory, argonThreads, argonKey)
 }

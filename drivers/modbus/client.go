@@ -1,0 +1,197 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"yipiao/drivers/port"
+)
+
+// Timing of the line.
+const (
+	// DefaultGap is 3.5 characters at 9600 baud, the silence that separates frames (Modbus over
+	// serial line V1.02 §2.5.1.1); at 19200 and above 1.75 ms are enough.
+	DefaultGap = 4 * time.Millisecond
+	// DefaultTimeout covers devices that answer within 100 to 500 ms.
+	DefaultTimeout = 500 * time.Millisecond
+	// interByte ends an answer that broke off. It is far longer than the 1.5 characters of the
+	// standard: USB adapters hand bytes over in lumps.
+	interByte = 50 * time.Millisecond
+	// glance is the shortest wait for bytes. A read whose deadline has passed would not look at all.
+	glance = 500 * time.Microsecond
+	// longest is more than any frame (256 bytes) and some noise.
+	longest = 512
+)
+
+// Options of a Client. The zero value uses the defaults above.
+type Options struct {
+	Gap     time.Duration
+	Timeout time.Duration
+	// Observe, where set, is told of every exchange: nil for a good frame (an exception is one),
+	// otherwise what went wrong, repeated or not.
+	Observe func(error)
+}
+
+// A Client is the only master on a line. It is for one goroutine.
+type Client struct {
+	p    port.Port
+	opt  Options
+	last time.Time // when the line was last heard
+	buf  [longest]byte
+}
+
+// NewClient makes a client for an open port, which it never closes.
+func NewClient(p port.Port, opt Options) *Client {
+	if opt.Gap <= 0 {
+		opt.Gap = DefaultGap
+	}
+	if opt.Timeout <= 0 {
+		opt.Timeout = DefaultTimeout
+	}
+	if opt.Observe == nil {
+		opt.Observe = func(error) {}
+	}
+	return &Client{p: p, opt: opt}
+}
+
+// Do sends a request and returns the answer. It blocks until that is there, for at most about twice
+// the time-out, or until the port fails or a deadline set by whoever watches ctx wakes it.
+//
+// After ErrTimeout or ErrBadFrame a read or a Repeatable write has been tried twice. Any other write
+// was sent once and may or may not have been carried out: the caller has to find out. An Exception
+// is final. Other errors are the port's, or ctx.Err().
+func (c *Client) Do(ctx context.Context, req Request) (Response, error) {
+	frame, err := AppendRequest(nil, req)
+	if err != nil {
+		return Response{}, err
+	}
+	resp, err := c.exchange(ctx, frame, req)
+	if lineError(err) && (req.Reads() || req.Repeatable) {
+		resp, err = c.exchange(ctx, frame, req)
+	}
+	if err == nil && resp.Exception != 0 {
+		return resp, fmt.Errorf("function %d at %#04x: %w", req.Func, req.Addr, resp.Exception)
+	}
+	return resp, err
+}
+
+// ReadHolding reads n holding registers.
+func (c *Client) ReadHolding(ctx context.Context, unit byte, addr, n uint16) ([]uint16, error) {
+	resp, err := c.Do(ctx, Request{Unit: unit, Func: ReadHoldingRegisters, Addr: addr, Count: n})
+	return resp.Values, err
+}
+
+func (c *Client) exchange(ctx context.Context, frame []byte, req Request) (Response, error) {
+	resp, err := c.transact(ctx, frame, req)
+	if err == nil || lineError(err) {
+		c.opt.Observe(err)
+	}
+	return resp, err
+}
+
+func (c *Client) transact(ctx context.Context, frame []byte, req Request) (Response, error) {
+	if err := c.quiet(ctx); err != nil {
+		return Response{}, err
+	}
+	if err := c.p.SetWriteDeadline(time.Now().Add(c.opt.Timeout)); err != nil {
+		return Response{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return Response{}, err
+	}
+	if _, err := c.p.Write(frame); err != nil {
+		return Response{}, c.lineFailure(ctx, "send", err)
+	}
+	return c.answer(ctx, req)
+}
+
+// quiet waits for the gap before a frame and throws away what comes meanwhile: an answer that was
+// given up on, or noise.
+func (c *Client) quiet(ctx context.Context) error {
+	giveUp := time.Now().Add(c.opt.Timeout)
+	for {
+		now := time.Now()
+		if now.After(giveUp) {
+			return fmt.Errorf("%w: the line is never silent", ErrBadFrame)
+		}
+		n, err := c.read(ctx, c.buf[:], later(c.last.Add(c.opt.Gap), now.Add(glance)))
+		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
+			return nil
+		}
+		if err != nil {
+			return c.lineFailure(ctx, "listen", err)
+		}
+	}
+}
+
+// answer collects bytes until they contain the answer, can no more become it, or time is up.
+func (c *Client) answer(ctx context.Context, req Request) (Response, error) {
+	end := time.Now().Add(c.opt.Timeout)
+	deadline := end
+	for have := 0; ; {
+		n, err := c.read(ctx, c.buf[have:], deadline)
+		have += n
+		resp, more, bad := find(c.buf[:have], req)
+		switch {
+		case bad == nil:
+			return resp, nil
+		case !more || have == len(c.buf):
+			return Response{}, bad
+		case err != nil && have > 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
+			return Response{}, brokeOff(bad, c.buf[:have])
+		case err != nil:
+			return Response{}, c.lineFailure(ctx, "await answer", err)
+		}
+		deadline = later(earlier(end, c.last.Add(interByte)), time.Now().Add(glance))
+	}
+}
+
+func brokeOff(bad error, p []byte) error {
+	if errors.Is(bad, ErrShort) {
+		return fmt.Errorf("%w: it breaks off after % x", ErrBadFrame, p[:min(len(p), 16)])
+	}
+	return bad
+}
+
+// read reads once, and notices a ctx that ended before its deadline was set.
+func (c *Client) read(ctx context.Context, b []byte, deadline time.Time) (int, error) {
+	if err := c.p.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := c.p.Read(b)
+	if n > 0 {
+		c.last = time.Now()
+	}
+	return n, err
+}
+
+// lineFailure tells a quiet device and an ended context from a port that has failed.
+func (c *Client) lineFailure(ctx context.Context, doing string, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%s: %w", doing, ErrTimeout)
+	}
+	return fmt.Errorf("modbus: %s: %w", doing, err)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

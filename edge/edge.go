@@ -1,0 +1,176 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"yipiao/edge/internal/clock"
+	"yipiao/edge/internal/devices"
+	"yipiao/edge/internal/enrol"
+	"yipiao/edge/internal/fleet"
+	"yipiao/edge/internal/lane"
+	"yipiao/edge/internal/ledger"
+	"yipiao/edge/internal/supervise"
+	"yipiao/edge/internal/uplink"
+	"yipiao/sync/link/httplink"
+	"yipiao/sync/link/identity"
+	"yipiao/sync/replica"
+	"yipiao/sync/ticket"
+)
+
+// Times of the station's housekeeping.
+const (
+	probeEvery      = 3 * time.Second
+	probeDeadline   = 2 * time.Second
+	checkpointEvery = 2 * time.Second
+	feedWaitMs      = 25_000
+	rowsPerPage     = 1000 // while gates may be active: storage-and-scale.md part 3
+)
+
+// A Station is an assembled station. New opens its files; Run works until its context ends and then
+// closes them.
+type Station struct {
+	cfg     Config
+	id      *enrol.Identity
+	log     *slog.Logger
+	clock   *clock.Clock
+	ledger  *ledger.Ledger
+	fleet   *fleet.Fleet
+	devices *devices.Set
+	lanes   []*laneUnit
+	board   *lane.Board
+	cloud   *httplink.Client
+	monitor *uplink.Monitor
+	sync    *replica.Runner
+	web     *web
+	started time.Time
+}
+
+// New validates the configuration, opens journal and catalogue, and assembles everything. Nothing
+// runs and nobody is answered before Run. It returns ErrNotEnrolled for a machine without an identity.
+func New(cfg Config, log *slog.Logger) (*Station, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	id, err := enrol.Load(cfg.Data)
+	if err != nil {
+		return nil, err
+	}
+	s := &Station{cfg: cfg, id: id, log: log, clock: clock.New(id.Enrolled, nil), board: lane.NewBoard(), started: time.Now()}
+	if s.devices, err = devices.New(cfg.Devices, nil, log); err != nil {
+		return nil, fmt.Errorf("设备配置有误 (devices): %w", err)
+	}
+	if s.ledger, err = openLedger(cfg.Data, id, s.clock, s.observe, log); err != nil {
+		return nil, err
+	}
+	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleWeb} {
+		if err := step(); err != nil {
+			return nil, errors.Join(err, s.ledger.Close())
+		}
+	}
+	return s, nil
+}
+
+func (s *Station) assembleFleet() (err error) {
+	s.fleet, err = fleet.Open(s.ledger, time.Now)
+	return err
+}
+
+func (s *Station) assembleSync() (err error) {
+	s.cloud, err = httplink.NewClient(httplink.ClientConfig{
+		Address: s.id.Cloud, Root: s.id.Root, Own: identity.Keypair(s.id.Key, s.id.Chain...), Tenant: s.id.Tenant,
+	})
+	if err != nil {
+		return err
+	}
+	s.monitor, err = uplink.New(uplink.Config{
+		Probe: s.cloud.Now, Measured: s.measured, Changed: s.uplinkChanged,
+		Every: probeEvery, Deadline: probeDeadline, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	s.sync, err = replica.New(replica.Config{
+		Store: s.ledger, Cloud: s.cloud, Epoch: s.id.Epoch, Rows: rowsPerPage, WaitMs: feedWaitMs, Heard: s.heard,
+	})
+	return err
+}
+
+// Run works until ctx ends, then stops everything in order and writes a last checkpoint. An error is
+// something that restarting the program does not mend, such as an address in use.
+func (s *Station) Run(ctx context.Context) error {
+	if _, err := s.ledger.Note(ctx, ticket.FactStationStarted, ticket.Note{Subject: s.id.Station.String(), State: "started"}); err != nil {
+		return errors.Join(err, s.ledger.Close())
+	}
+	services := []supervise.Service{
+		{Name: "devices", Run: s.devices.Run},
+		{Name: "uplink", Run: s.monitor.Run},
+		{Name: "download", Run: s.sync.RunDown},
+		{Name: "upload", Run: s.sync.RunUp},
+		{Name: "checkpoint", Run: s.checkpoints},
+		{Name: "web", Run: s.web.run},
+	}
+	for _, l := range s.lanes {
+		services = append(services, supervise.Service{Name: "lane " + l.cfg.Name, Run: l.run})
+	}
+	err := supervise.Run(ctx, s.log, services...)
+	s.cloud.Close()
+	return errors.Join(err, s.ledger.Close())
+}
+
+func (s *Station) checkpoints(ctx context.Context) error {
+	t := time.NewTicker(checkpointEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if err := s.ledger.Checkpoint(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (s *Station) measured(cloudMs int64, sent, got time.Time) {
+	change := s.clock.Measured(cloudMs, sent, got)
+	if change.Abs() < time.Second {
+		return
+	}
+	s.log.Warn("clock adjusted to the cloud's", "change_ms", change.Milliseconds())
+	s.note(ticket.FactClockAdjusted, ticket.Note{Subject: "clock", State: "measured", Value: change.Milliseconds()})
+}
+
+func (s *Station) uplinkChanged(_ context.Context, from, to uplink.State) {
+	s.note(ticket.FactUplinkChanged, ticket.Note{Subject: "uplink", Was: string(from), State: string(to)})
+	s.web.changed()
+}
+
+// note journals a fact that nobody waits for; a failing journal shows in every decision anyway.
+func (s *Station) note(kind ticket.FactKind, n ticket.Note) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if _, err := s.ledger.Note(ctx, kind, n); err != nil {
+		s.log.Error("fact not recorded", "kind", kind.String(), "error", err)
+	}
+}
+
+func (s *Station) heard(direction string, _ int64, err error) {
+	if err != nil {
+		s.log.Debug("sync exchange failed", "direction", direction, "error", err)
+		return
+	}
+	s.monitor.Heard(time.Now())
+	s.web.changed()
+}
+
+// observe is told every durable fact.
+func (s *Station) observe(ledger.Observed) {
+	if s.web != nil {
+		s.web.changed()
+	}
+}

@@ -1,0 +1,42 @@
+package edge
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"yipiao/edge/internal/clock"
+	"yipiao/edge/internal/enrol"
+	"yipiao/edge/internal/ledger"
+	"yipiao/sync/journal/seglog"
+)
+
+// openLedger opens journal and catalogue of an enrolled station and says what it found.
+func openLedger(dir string, id *enrol.Identity, clk *clock.Clock, observe func(ledger.Observed), log *slog.Logger) (*ledger.Ledger, error) {
+	files := filepath.Join(dir, "journal", fmt.Sprintf("epoch-%d", id.Epoch))
+	j, found, err := seglog.Open(seglog.Config{
+		Dir: files, Epoch: id.Epoch, Key: id.ChainKey,
+		OnLow: func(low bool) { log.Warn("space for facts", "low", low) },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	log.Info("journal opened", "report", found.String())
+	if n := j.End(); n > 0 {
+		last, err := j.Read(n, 1, 1)
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("journal: read its last fact: %w", err), j.Close())
+		}
+		clk.Floor(last[0].TimeMs)
+	}
+	l, rep, err := ledger.Open(ledger.Config{
+		Dir: dir, Self: id.Station, Tenant: id.Tenant, DataKey: id.DataKey, Clock: clk, Log: log, Observe: observe,
+	}, j)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	log.Info("ledger opened", "tickets", rep.Tickets, "sessions", rep.Sessions, "covered", rep.Covered,
+		"replayed", rep.Replayed, "end", rep.End, "nonces", rep.Nonces, "open_passages", rep.Open, "aside", rep.Aside)
+	return l, nil
+}

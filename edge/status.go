@@ -1,0 +1,211 @@
+package edge
+
+import (
+	"time"
+
+	"yipiao/edge/internal/lane"
+	"yipiao/edge/internal/ledger"
+	"yipiao/sync/ticket"
+)
+
+// Status is the station's state for programs (GET /api/v1/status). Ages are milliseconds, -1 for never.
+type Status struct {
+	Station   string         `json:"station"`
+	Venue     string         `json:"venue"`
+	Ready     bool           `json:"ready"` // lanes, devices and cloud are all in order
+	UptimeMs  int64          `json:"uptime_ms"`
+	Uplink    UplinkStatus   `json:"uplink"`
+	Feed      FeedStatus     `json:"feed"`
+	Journal   JournalStatus  `json:"journal"`
+	Clock     ClockStatus    `json:"clock"`
+	Tickets   int            `json:"tickets"`
+	Aside     int            `json:"unreadable_entries"`
+	Sessions  []SessionState `json:"sessions"`
+	Lanes     []LaneStatus   `json:"lanes"`
+	Devices   []DeviceStatus `json:"devices"`
+	Attention []string       `json:"attention"` // what keeps Ready from being true, stable codes with a subject
+}
+
+// UplinkStatus is the way to the cloud.
+type UplinkStatus struct {
+	State       string `json:"state"` // online | extreme | unknown
+	SinceMs     int64  `json:"since_ms"`
+	CloudAgeMs  int64  `json:"cloud_age_ms"`
+	RoundTripUs int64  `json:"round_trip_us"`
+	LastError   string `json:"last_error,omitempty"`
+}
+
+// FeedStatus is where the station stands in its feed.
+type FeedStatus struct {
+	Epoch    string `json:"epoch"`
+	Cursor   uint64 `json:"cursor"`
+	CaughtUp bool   `json:"caught_up"`
+	Resyncs  uint64 `json:"resyncs"`
+}
+
+// JournalStatus is how far facts have come.
+type JournalStatus struct {
+	Epoch    uint32 `json:"epoch"`
+	End      uint64 `json:"end"`
+	Durable  uint64 `json:"durable"`
+	Acked    uint64 `json:"acked"`
+	Waiting  uint64 `json:"waiting"` // durable here, not yet at the cloud
+	Covered  uint64 `json:"covered"` // by the catalogue's checkpoint
+	Passages int    `json:"passages"`
+}
+
+// ClockStatus is the station's clock.
+type ClockStatus struct {
+	OffsetMs int32 `json:"offset_ms"`
+	Trusted  bool  `json:"trusted"`
+}
+
+// SessionState is a session with its counts.
+type SessionState struct {
+	ID      ticket.SessionID `json:"id"`
+	Code    string           `json:"code"`
+	Name    string           `json:"name"`
+	Hall    string           `json:"hall"`
+	StartMs int64            `json:"start_ms"`
+	EndMs   int64            `json:"end_ms"`
+	Tickets int64            `json:"tickets"`
+	Entered int64            `json:"entered"`
+	Inside  int64            `json:"inside"`
+}
+
+// LaneStatus is a lane; At is 0 before anything was shown.
+type LaneStatus struct {
+	Name    string `json:"name"`
+	Title   string `json:"title"`
+	Open    bool   `json:"open"`
+	Scanner string `json:"scanner,omitempty"`
+	Gate    string `json:"gate,omitempty"`
+	AtMs    int64  `json:"at_ms"`
+	Reason  string `json:"reason,omitempty"`
+	Passage string `json:"passage,omitempty"`
+}
+
+// DeviceStatus is a device's health.
+type DeviceStatus struct {
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	State  string `json:"state"`
+	Note   string `json:"note,omitempty"`
+	Frames uint64 `json:"frames"`
+	Errors uint64 `json:"errors"`
+}
+
+// Status returns the present state.
+func (s *Station) Status() Status {
+	st := s.ledger.Stats()
+	up := s.monitor.Status()
+	_, offset, trusted := s.clock.Now()
+	out := Status{
+		Station: s.id.Station.String(), Venue: s.id.Venue, UptimeMs: time.Since(s.started).Milliseconds(),
+		Uplink: UplinkStatus{State: string(up.State), CloudAgeMs: -1, RoundTripUs: up.RoundTrip.Microseconds(), LastError: up.LastError},
+		Feed:   FeedStatus{Epoch: st.Feed.Epoch, Cursor: st.Feed.Cursor, CaughtUp: caughtUp(st), Resyncs: st.Feed.Resyncs},
+		Journal: JournalStatus{
+			Epoch: s.id.Epoch, End: st.End, Durable: st.Durable, Acked: st.Acked,
+			Waiting: waiting(st), Covered: st.Checkpoint, Passages: st.Open,
+		},
+		Clock: ClockStatus{offset, trusted}, Tickets: st.Tickets, Aside: st.Aside, Attention: []string{},
+	}
+	if !up.Since.IsZero() {
+		out.Uplink.SinceMs = up.Since.UnixMilli()
+	}
+	if age := s.cloudAge(); age >= 0 {
+		out.Uplink.CloudAgeMs = age.Milliseconds()
+	}
+	for _, se := range st.Sessions {
+		v := se.Session
+		out.Sessions = append(out.Sessions, SessionState{
+			ID: v.ID, Code: string(v.Code), Name: v.Name, Hall: v.HallName, StartMs: v.StartMs, EndMs: v.EndMs,
+			Tickets: se.Tickets, Entered: se.Entered, Inside: se.Inside,
+		})
+	}
+	s.statusOfDevices(&out)
+	out.attend()
+	return out
+}
+
+func caughtUp(st ledger.Stats) bool { return st.Feed.Cursor > 0 && st.Feed.CaughtUp == st.Feed.Cursor }
+
+func waiting(st ledger.Stats) uint64 {
+	if st.Durable < st.Acked {
+		return 0
+	}
+	return st.Durable - st.Acked
+}
+
+func (s *Station) statusOfDevices(out *Status) {
+	for _, u := range s.lanes {
+		l := LaneStatus{Name: u.cfg.Name, Title: u.cfg.Title, Open: !u.cfg.Closed, Scanner: u.cfg.Scanner, Gate: u.cfg.Gate}
+		if last, ok := u.last(); ok {
+			l.AtMs, l.Reason, l.Passage = last.At.UnixMilli(), string(last.Verdict.Reason), string(last.Passage)
+		}
+		out.Lanes = append(out.Lanes, l)
+	}
+	for _, d := range s.devices.Snapshot() {
+		out.Devices = append(out.Devices, DeviceStatus{
+			Name: d.Name, Kind: d.Kind, State: string(d.State), Note: d.Note, Frames: d.Frames, Errors: d.Errors,
+		})
+	}
+}
+
+// attend lists what is not in order; a lane that was closed on purpose is.
+func (st *Status) attend() {
+	if st.Uplink.State != "online" {
+		st.Attention = append(st.Attention, "uplink_"+st.Uplink.State)
+	}
+	if !st.Feed.CaughtUp {
+		st.Attention = append(st.Attention, "feed_behind")
+	}
+	if !st.Clock.Trusted {
+		st.Attention = append(st.Attention, "clock_untrusted")
+	}
+	if st.Aside > 0 {
+		st.Attention = append(st.Attention, "unreadable_entries")
+	}
+	for _, d := range st.Devices {
+		if d.State != "ok" {
+			st.Attention = append(st.Attention, "device_"+d.State+":"+d.Name)
+		}
+	}
+	st.Ready = len(st.Attention) == 0
+}
+
+func (u *laneUnit) last() (lane.Shown, bool) {
+	if u.lane == nil {
+		return lane.Shown{}, false
+	}
+	s := u.lane.Last()
+	return s, !s.At.IsZero()
+}
+
+// cloudAge is how old the cloud's newest word is; negative for never.
+func (s *Station) cloudAge() time.Duration {
+	if at := s.monitor.Status().LastHeard; !at.IsZero() {
+		return time.Since(at)
+	}
+	return -1
+}
+
+// Digests is what `yipiao verify` compares with the cloud's (GET /api/v1/digests).
+type Digests struct {
+	Station  ticket.StationID `json:"station"`
+	Feed     FeedStatus       `json:"feed"`
+	Epoch    uint32           `json:"journal_epoch"`
+	End      uint64           `json:"journal_end"`
+	Durable  uint64           `json:"journal_durable"`
+	Sum      string           `json:"journal_sum"` // chain value at Durable
+	Quiet    bool             `json:"quiet"`       // nothing was decided while the digests were taken
+	Sessions []DigestState    `json:"sessions"`
+}
+
+// DigestState is one session's digest.
+type DigestState struct {
+	ID      ticket.SessionID `json:"id"`
+	Tickets int              `json:"tickets"`
+	Used    int              `json:"used"`
+	Digest  ticket.Digest    `json:"digest"`
+}

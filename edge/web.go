@@ -1,0 +1,152 @@
+package edge
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/gofiber/fiber/v2/middleware/recover"
+
+	"yipiao/edge/internal/lanapi"
+	"yipiao/edge/internal/supervise"
+	"yipiao/sync/link/identity"
+	"yipiao/sync/ticket"
+)
+
+// Limits of the LAN listener: a handheld that dies or dawdles must not hold anything.
+const (
+	readTimeout = 10 * time.Second
+	idleTimeout = 2 * time.Minute
+	bodyLimit   = 64 << 10
+	maxConns    = 4096
+	stopTimeout = 5 * time.Second
+)
+
+// web is the station's HTTP side: LAN API and pages on one Fiber app, two listeners.
+type web struct {
+	st   *Station
+	app  *fiber.App
+	base context.Context // of every request; replaced by run
+}
+
+func (s *Station) assembleWeb() error {
+	w := &web{st: s, base: context.Background()}
+	s.web = w
+	w.app = fiber.New(fiber.Config{
+		Immutable: true, DisableStartupMessage: true, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
+		BodyLimit: bodyLimit, Concurrency: maxConns, ErrorHandler: w.failed,
+	})
+	w.app.Use(recover.New())
+	w.app.Use(func(c *fiber.Ctx) error {
+		c.SetUserContext(w.base)
+		return c.Next()
+	})
+	lanapi.Mount(w.app, lanapi.Config{
+		Registry: s.fleet, Checker: s.ledger, Decide: ticket.Check, Board: s.board, Log: s.log,
+		Lane: func(name string) (ticket.Lane, bool) {
+			u, ok := s.lane(name)
+			if !ok {
+				return ticket.Lane{}, false
+			}
+			return u.present(), true
+		},
+		CloudAge: s.cloudAge,
+		Status:   func() any { return s.Status() },
+		Digests:  func(context.Context) (any, error) { return s.digests(), nil },
+		Ticket:   s.ticketState,
+		Acted: func(who, what, about string) {
+			s.note(ticket.FactOperatorAction, ticket.Note{Subject: about, State: what, Text: who})
+		},
+	})
+	return nil
+}
+
+// failed is the one place where an error that no handler answered becomes an answer.
+func (w *web) failed(c *fiber.Ctx, err error) error {
+	var f *fiber.Error
+	if errors.As(err, &f) {
+		return c.Status(f.Code).JSON(fiber.Map{"error": fiber.Map{"code": fmt.Sprintf("http_%d", f.Code), "message": "请求不成立 (" + f.Message + ")"}})
+	}
+	w.st.log.Error("request failed", "path", c.Path(), "error", err)
+	return c.Status(fiber.StatusInternalServerError).JSON(fiber.Map{"error": fiber.Map{"code": "internal", "message": "驿站内部出错，已记入日志 (internal error, logged)"}})
+}
+
+// changed says that something on the pages may have changed.
+func (w *web) changed() {}
+
+// run listens until ctx ends. An address that cannot be had is permanent: somebody must look.
+func (w *web) run(ctx context.Context) error {
+	w.base = ctx
+	cert, err := w.certificate()
+	if err != nil {
+		return supervise.Permanent(err)
+	}
+	lan, err := listen("listen.lan", w.st.cfg.Listen.LAN)
+	if err != nil {
+		return supervise.Permanent(err)
+	}
+	listeners := []net.Listener{tls.NewListener(lan, &tls.Config{
+		Certificates: []tls.Certificate{*cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
+	})}
+	if w.st.cfg.Listen.Plain != "" {
+		plain, err := listen("listen.plain", w.st.cfg.Listen.Plain)
+		if err != nil {
+			return supervise.Permanent(errors.Join(err, lan.Close()))
+		}
+		listeners = append(listeners, plain)
+	}
+	w.st.log.Info("station answers", "lan", w.st.cfg.Listen.LAN, "plain", w.st.cfg.Listen.Plain)
+	ended := make(chan error, len(listeners))
+	for _, l := range listeners {
+		go func() { ended <- w.app.Listener(l) }()
+	}
+	select {
+	case err = <-ended:
+		ended <- err
+	case <-ctx.Done():
+	}
+	err = w.app.ShutdownWithTimeout(stopTimeout)
+	for range listeners {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+func listen(field, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("%s：%s 不能使用 (cannot listen): %w", field, address, err)
+	}
+	return l, nil
+}
+
+// certificate is the LAN server's, issued by the site authority at every start.
+func (w *web) certificate() (*tls.Certificate, error) {
+	key, err := identity.NewKey()
+	if err != nil {
+		return nil, err
+	}
+	csr, err := identity.NewCSR(key)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(w.st.cfg.Listen.LAN)
+	if err != nil {
+		return nil, err
+	}
+	hosts := append([]string{"localhost", "127.0.0.1", "::1"}, w.st.cfg.Listen.Hosts...)
+	if host != "" && host != "0.0.0.0" && host != "::" {
+		hosts = append(hosts, host)
+	}
+	site := &identity.Authority{Cert: w.st.id.Site[0], Key: w.st.id.SiteKey}
+	cert, err := site.IssueLAN(csr, hosts, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("certificate for the LAN: %w", err)
+	}
+	return identity.Keypair(key, append([]*x509.Certificate{cert}, w.st.id.Site...)...), nil
+}

@@ -1,0 +1,149 @@
+package board
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"yipiao/firmware-sim/tape"
+)
+
+// A Device is what is soldered to a board: it answers on a line until that ends.
+type Device interface {
+	// Serve blocks until ctx is done or the line has ended, and does not close the line.
+	Serve(ctx context.Context, line *Line) error
+}
+
+// A Board is a device's plug: a pseudo-terminal below a stable name that can be pulled and put back.
+type Board struct {
+	link string
+	baud int
+	rec  tape.Recorder
+
+	mu     sync.Mutex // guards the fields below
+	pulled bool
+	conn   *ptyConn
+	line   *Line
+	faults Faults
+	turned chan struct{} // closed when the plug is pulled or put back
+}
+
+// New makes a board whose line appears as a symbolic link once it runs. baud paces the bytes; 0 does not.
+func New(link string, baud int, rec tape.Recorder) *Board {
+	return &Board{link: link, baud: baud, rec: rec, turned: make(chan struct{})}
+}
+
+// Run keeps the device on a line while it is plugged in, until ctx is done. It then removes the link.
+func (b *Board) Run(ctx context.Context, dev Device) error {
+	stop := context.AfterFunc(ctx, b.hangUp)
+	defer stop()
+	for ctx.Err() == nil {
+		line, turned, err := b.connect()
+		if err != nil {
+			return err
+		}
+		if line != nil {
+			if ctx.Err() == nil { // hangUp may have come before connect
+				err = dev.Serve(ctx, line)
+			}
+			b.hangUp()
+			if err != nil && ctx.Err() == nil && !isClosed(turned) {
+				return fmt.Errorf("line %s: %w", b.link, err)
+			}
+		}
+		select {
+		case <-turned:
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}
+
+// connect makes a new pseudo-terminal, unless the plug is pulled.
+func (b *Board) connect() (line *Line, turned chan struct{}, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.pulled {
+		return nil, b.turned, nil
+	}
+	conn, err := openPTY()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := putLink(b.link, conn.slave); err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	b.conn, b.line = conn, NewLine(conn, b.baud)
+	b.line.SetFaults(b.faults)
+	return b.line, b.turned, nil
+}
+
+// hangUp removes the link and closes the line.
+func (b *Board) hangUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.conn == nil {
+		return
+	}
+	dropLink(b.link, b.conn.slave)
+	_ = b.conn.Close()
+	b.faults = b.line.Faults()
+	b.conn, b.line = nil, nil
+}
+
+// Unplug pulls the plug: the station sees the device vanish, and its name too.
+func (b *Board) Unplug() { b.turn(true) }
+
+// Replug puts the plug back: a new line appears below the old name.
+func (b *Board) Replug() { b.turn(false) }
+
+func (b *Board) turn(pulled bool) {
+	b.mu.Lock()
+	same := b.pulled == pulled
+	b.pulled = pulled
+	if !same {
+		close(b.turned)
+		b.turned = make(chan struct{})
+	}
+	b.mu.Unlock()
+	switch {
+	case same:
+	case pulled:
+		b.hangUp()
+		b.rec.Add("unplugged", "已拔出 / unplugged", nil)
+	default:
+		b.rec.Add("replugged", "已插回 / replugged", nil)
+	}
+}
+
+// State is how a board's line is at the moment.
+type State struct {
+	Path    string `json:"path"`    // the name below which the station finds it
+	Plugged bool   `json:"plugged"` // the plug is in
+	Present bool   `json:"present"` // the line is there below its name
+	Open    bool   `json:"open"`    // a station has it open
+	Faults  Faults `json:"faults"`
+}
+
+// State reports how the line is.
+func (b *Board) State() State {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := State{Path: b.link, Plugged: !b.pulled, Faults: b.faults}
+	if b.conn != nil {
+		s.Present, s.Open = true, b.conn.opened()
+		s.Faults = b.line.Faults()
+	}
+	return s
+}
+
+// SetFaults replaces the line's faults; they outlast the plug.
+func (b *Board) SetFaults(f Faults) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.faults = f
+	if b.line != nil {
+		b.line.SetFaults(f)
+	}
+}

@@ -1,0 +1,151 @@
+package board
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+)
+
+// Faults are what is wrong with a line. Counters count down with each frame the device sends.
+type Faults struct {
+	Mute      bool `json:"mute,omitempty"`      // nothing the device sends arrives
+	Deaf      bool `json:"deaf,omitempty"`      // nothing the station sends arrives
+	DelayMs   int  `json:"delay_ms,omitempty"`  // before each frame the device sends
+	Lose      int  `json:"lose,omitempty"`      // frames to lose
+	Drop      int  `json:"drop,omitempty"`      // frames to send without their first byte
+	Flip      int  `json:"flip,omitempty"`      // frames to send with one bit changed
+	Duplicate int  `json:"duplicate,omitempty"` // frames to send twice
+}
+
+// writeBound is how long a frame may wait for a station which does not read.
+const writeBound = 2 * time.Second
+
+// bitsPerByte on the wire: start, eight data, stop.
+const bitsPerByte = 10
+
+// A Line is the device's end of its line, with faults and, where a speed is set, the time that bytes
+// take on a wire. One goroutine may read while others write.
+type Line struct {
+	conn Conn
+	baud int // 0 = as fast as the machine
+
+	writing sync.Mutex // one frame at a time
+
+	mu     sync.Mutex // guards the field below
+	faults Faults
+}
+
+// NewLine puts a line over a connection. baud 0 leaves the bytes unpaced.
+func NewLine(c Conn, baud int) *Line { return &Line{conn: c, baud: baud} }
+
+// SetFaults replaces the faults.
+func (l *Line) SetFaults(f Faults) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.faults = f
+}
+
+// Faults returns what is wrong at the moment.
+func (l *Line) Faults() Faults {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.faults
+}
+
+// Read blocks for bytes of the station until the deadline. A time-out is os.ErrDeadlineExceeded; any
+// other error means that this line has ended.
+func (l *Line) Read(p []byte) (int, error) {
+	for {
+		n, err := l.conn.Read(p)
+		l.pace(n)
+		if n == 0 || err != nil || !l.Faults().Deaf {
+			return n, err
+		}
+	}
+}
+
+// SetReadDeadline bounds Read.
+func (l *Line) SetReadDeadline(t time.Time) error { return l.conn.SetReadDeadline(t) }
+
+// Hush makes blocked and future reads time out, so that a device can stop listening.
+func (l *Line) Hush() error { return l.conn.SetReadDeadline(time.Unix(1, 0)) }
+
+// Write sends one frame as the faults have it, and blocks while its bytes are on the wire. It
+// reports success for a frame that a fault has swallowed: the device cannot know.
+func (l *Line) Write(frame []byte) (int, error) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	f := l.nextFaults()
+	if f.DelayMs > 0 {
+		time.Sleep(time.Duration(f.DelayMs) * time.Millisecond)
+	}
+	if f.Mute || f.Lose > 0 || len(frame) == 0 {
+		return len(frame), nil
+	}
+	wire := bytes.Clone(frame)
+	if f.Flip > 0 {
+		wire[len(wire)/2] ^= 0x10
+	}
+	if f.Drop > 0 {
+		wire = wire[1:]
+	}
+	if f.Duplicate > 0 {
+		wire = append(wire, wire...)
+	}
+	if err := l.send(wire); err != nil {
+		return 0, fmt.Errorf("send: %w", err)
+	}
+	return len(frame), nil
+}
+
+// nextFaults returns the faults for one frame and counts them down.
+func (l *Line) nextFaults() Faults {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	f := l.faults
+	for _, n := range []*int{&l.faults.Lose, &l.faults.Drop, &l.faults.Flip, &l.faults.Duplicate} {
+		*n = max(*n-1, 0)
+	}
+	return f
+}
+
+// send hands over bytes no sooner than a wire would have carried them.
+func (l *Line) send(p []byte) error {
+	if err := l.conn.SetWriteDeadline(time.Now().Add(writeBound + l.onWire(len(p)))); err != nil {
+		return err
+	}
+	if l.baud == 0 {
+		_, err := l.conn.Write(p)
+		return err
+	}
+	start, sent := time.Now(), 0
+	for sent < len(p) {
+		k := min(max(1, l.baud/bitsPerByte/500), len(p)-sent) // what 2 ms carry
+		time.Sleep(time.Until(start.Add(l.onWire(sent + k))))
+		if _, err := l.conn.Write(p[sent : sent+k]); err != nil {
+			return err
+		}
+		sent += k
+	}
+	return nil
+}
+
+func (l *Line) pace(n int) {
+	if l.baud > 0 && n > 0 {
+		time.Sleep(l.onWire(n))
+	}
+}
+
+// onWire is how long n bytes take.
+func (l *Line) onWire(n int) time.Duration {
+	if l.baud == 0 {
+		return 0
+	}
+	return time.Duration(n) * bitsPerByte * time.Second / time.Duration(l.baud)
+}
+
+// Quiet reports whether err only says that nothing came in time.
+func Quiet(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }

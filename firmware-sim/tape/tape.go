@@ -1,0 +1,103 @@
+// Package tape records what happens at the simulated devices, so that a demonstration screen or a
+// test can follow it.
+//
+// It knows events and their order. It must not know devices, and keeps nothing on disk: an event may
+// show a whole code, as bytes on a simulated wire.
+package tape
+
+import (
+	"context"
+	"encoding/hex"
+	"sync"
+	"time"
+)
+
+// An Event is something that happened at a simulated device.
+type Event struct {
+	Seq    uint64    `json:"seq"` // 1 is the first
+	Time   time.Time `json:"time"`
+	Device string    `json:"device"`
+	Kind   string    `json:"kind"`          // a word for programs, such as "sent" or "passed"
+	Text   string    `json:"text"`          // a line for people, Chinese first
+	Hex    string    `json:"hex,omitempty"` // bytes on the wire, where there were any
+}
+
+// A Tape keeps the newest events of all devices of a bench. It is safe for concurrent use.
+type Tape struct {
+	now  func() time.Time
+	keep int
+
+	mu      sync.Mutex // guards the fields below
+	events  []Event
+	next    uint64
+	changed chan struct{} // closed at the next event
+}
+
+// New makes a tape which keeps the newest n events.
+func New(n int) *Tape {
+	return &Tape{now: time.Now, keep: max(n, 1), next: 1, changed: make(chan struct{})}
+}
+
+// Add records an event. wire may be nil.
+func (t *Tape) Add(device, kind, text string, wire []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := Event{Seq: t.next, Time: t.now(), Device: device, Kind: kind, Text: text, Hex: hex.EncodeToString(wire)}
+	t.next++
+	if len(t.events) == t.keep {
+		t.events = append(t.events[:0], t.events[1:]...)
+	}
+	t.events = append(t.events, e)
+	close(t.changed)
+	t.changed = make(chan struct{})
+}
+
+// Recorder is the tape as one device sees it.
+func (t *Tape) Recorder(device string) Recorder { return Recorder{tape: t, device: device} }
+
+// A Recorder adds events under one device's name. The zero Recorder records nothing.
+type Recorder struct {
+	tape   *Tape
+	device string
+}
+
+// Add records an event of the device.
+func (r Recorder) Add(kind, text string, wire []byte) {
+	if r.tape != nil {
+		r.tape.Add(r.device, kind, text, wire)
+	}
+}
+
+// Last is the number of the newest event, 0 before the first.
+func (t *Tape) Last() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.next - 1
+}
+
+// Since returns the events after seq which are still kept, oldest first, of one device or of all
+// where device is "". If there are none it waits for one until ctx ends, and then returns none.
+func (t *Tape) Since(ctx context.Context, device string, seq uint64) []Event {
+	for {
+		found, changed := t.since(device, seq)
+		if len(found) > 0 {
+			return found
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func (t *Tape) since(device string, seq uint64) (found []Event, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, e := range t.events {
+		if e.Seq > seq && (device == "" || e.Device == device) {
+			found = append(found, e)
+		}
+	}
+	return found, t.changed
+}
