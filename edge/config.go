@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"yipiao/edge/internal/devices"
 	"yipiao/sync/ticket"
@@ -22,6 +23,9 @@ type Config struct {
 	Listen  Listen           `json:"listen"`
 	Devices []devices.Config `json:"devices"`
 	Lanes   []LaneConfig     `json:"lanes"`
+
+	segment int64         // bytes of a journal segment; 0 = the journal's default
+	probe   time.Duration // between probes of the uplink; 0 = probeEvery
 }
 
 // Listen says where the station answers.
@@ -96,6 +100,9 @@ func explain(err error, text []byte) error {
 
 // Validate fills in defaults and reports everything that is wrong, each with its field.
 func (c *Config) Validate() error {
+	if c.probe == 0 {
+		c.probe = probeEvery
+	}
 	if c.Listen.LAN == "" {
 		c.Listen.LAN = "127.0.0.1:8443"
 	}

@@ -36,7 +36,7 @@ type Station struct {
 	cfg     Config
 	id      *enrol.Identity
 	log     *slog.Logger
-	clock   *clock.Clock
+	clock   clockSource
 	ledger  *ledger.Ledger
 	fleet   *fleet.Fleet
 	devices *devices.Set
@@ -49,9 +49,20 @@ type Station struct {
 	started time.Time
 }
 
+// clockSource is clock.Clock; tests set the time by hand.
+type clockSource interface {
+	Now() (ms int64, offsetMs int32, trusted bool)
+	Measured(cloudMs int64, sent, got time.Time) (change time.Duration)
+	Floor(ms int64)
+}
+
 // New validates the configuration, opens journal and catalogue, and assembles everything. Nothing
 // runs and nobody is answered before Run. It returns ErrNotEnrolled for a machine without an identity.
 func New(cfg Config, log *slog.Logger) (*Station, error) {
+	return assemble(cfg, log, nil)
+}
+
+func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -59,11 +70,14 @@ func New(cfg Config, log *slog.Logger) (*Station, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Station{cfg: cfg, id: id, log: log, clock: clock.New(id.Enrolled, nil), board: lane.NewBoard(), started: time.Now()}
+	if clk == nil {
+		clk = clock.New(id.Enrolled, nil)
+	}
+	s := &Station{cfg: cfg, id: id, log: log, clock: clk, board: lane.NewBoard(), started: time.Now()}
 	if s.devices, err = devices.New(cfg.Devices, nil, log); err != nil {
 		return nil, fmt.Errorf("设备配置有误 (devices): %w", err)
 	}
-	if s.ledger, err = openLedger(cfg.Data, id, s.clock, s.observe, log); err != nil {
+	if s.ledger, err = openLedger(cfg, id, s.clock, s.observe, log); err != nil {
 		return nil, err
 	}
 	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleWeb} {
@@ -88,7 +102,7 @@ func (s *Station) assembleSync() (err error) {
 	}
 	s.monitor, err = uplink.New(uplink.Config{
 		Probe: s.cloud.Now, Measured: s.measured, Changed: s.uplinkChanged,
-		Every: probeEvery, Deadline: probeDeadline, Log: s.log,
+		Every: s.cfg.probe, Deadline: probeDeadline, Log: s.log,
 	})
 	if err != nil {
 		return err

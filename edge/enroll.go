@@ -42,7 +42,7 @@ func Enroll(ctx context.Context, dir, code string) (Enrolled, error) {
 	if err != nil {
 		return Enrolled{}, err
 	}
-	l, err := openLedger(dir, id, clock.New(id.Enrolled, nil), nil, slog.New(slog.DiscardHandler))
+	l, err := openLedger(Config{Data: dir}, id, clock.New(id.Enrolled, nil), nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return Enrolled{}, err
 	}

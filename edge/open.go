@@ -6,17 +6,16 @@ import (
 	"log/slog"
 	"path/filepath"
 
-	"yipiao/edge/internal/clock"
 	"yipiao/edge/internal/enrol"
 	"yipiao/edge/internal/ledger"
 	"yipiao/sync/journal/seglog"
 )
 
 // openLedger opens journal and catalogue of an enrolled station and says what it found.
-func openLedger(dir string, id *enrol.Identity, clk *clock.Clock, observe func(ledger.Observed), log *slog.Logger) (*ledger.Ledger, error) {
-	files := filepath.Join(dir, "journal", fmt.Sprintf("epoch-%d", id.Epoch))
+func openLedger(cfg Config, id *enrol.Identity, clk clockSource, observe func(ledger.Observed), log *slog.Logger) (*ledger.Ledger, error) {
+	files := filepath.Join(cfg.Data, "journal", fmt.Sprintf("epoch-%d", id.Epoch))
 	j, found, err := seglog.Open(seglog.Config{
-		Dir: files, Epoch: id.Epoch, Key: id.ChainKey,
+		Dir: files, Epoch: id.Epoch, Key: id.ChainKey, SegmentSize: cfg.segment,
 		OnLow: func(low bool) { log.Warn("space for facts", "low", low) },
 	})
 	if err != nil {
@@ -31,7 +30,7 @@ func openLedger(dir string, id *enrol.Identity, clk *clock.Clock, observe func(l
 		clk.Floor(last[0].TimeMs)
 	}
 	l, rep, err := ledger.Open(ledger.Config{
-		Dir: dir, Self: id.Station, Tenant: id.Tenant, DataKey: id.DataKey, Clock: clk, Log: log, Observe: observe,
+		Dir: cfg.Data, Self: id.Station, Tenant: id.Tenant, DataKey: id.DataKey, Clock: clk, Log: log, Observe: observe,
 	}, j)
 	if err != nil {
 		return nil, errors.Join(err, j.Close())

@@ -32,10 +32,12 @@ type web struct {
 	st   *Station
 	app  *fiber.App
 	base context.Context // of every request; replaced by run
+	// bound is sent the LAN listener's address once it listens.
+	bound chan net.Addr
 }
 
 func (s *Station) assembleWeb() error {
-	w := &web{st: s, base: context.Background()}
+	w := &web{st: s, base: context.Background(), bound: make(chan net.Addr, 1)}
 	s.web = w
 	w.app = fiber.New(fiber.Config{
 		Immutable: true, DisableStartupMessage: true, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
@@ -100,7 +102,11 @@ func (w *web) run(ctx context.Context) error {
 		}
 		listeners = append(listeners, plain)
 	}
-	w.st.log.Info("station answers", "lan", w.st.cfg.Listen.LAN, "plain", w.st.cfg.Listen.Plain)
+	select {
+	case w.bound <- lan.Addr():
+	default:
+	}
+	w.st.log.Info("station answers", "lan", lan.Addr().String(), "plain", w.st.cfg.Listen.Plain)
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { ended <- w.app.Listener(l) }()

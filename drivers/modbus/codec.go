@@ -31,7 +31,7 @@ const (
 
 // A Request is what the master asks.
 type Request struct {
-	Unit   byte // 1 to 247
+	Unit   byte // 1 to 247; 248 to 255 are reserved, but some boards ship with 255
 	Func   Function
 	Addr   uint16   // first coil, input or register
 	Count  uint16   // how many a read asks for
@@ -93,8 +93,8 @@ func (r Request) limit() int {
 func (r Request) Validate() error {
 	n := r.quantity()
 	switch {
-	case r.Unit < 1 || r.Unit > 247:
-		return fmt.Errorf("%w: unit %d, want 1 to 247", ErrRequest, r.Unit)
+	case r.Unit == 0:
+		return fmt.Errorf("%w: unit 0, want 1 to 255", ErrRequest)
 	case r.limit() == 0:
 		return fmt.Errorf("%w: function %d is not supported", ErrRequest, r.Func)
 	case n < 1 || n > r.limit():

@@ -93,7 +93,9 @@ func (c *Client) Feed(ctx context.Context, req wire.FeedRequest) (wire.Page, err
 	q := url.Values{}
 	q.Set("epoch", req.Epoch)
 	q.Set("cursor", strconv.FormatUint(req.Cursor, 10))
-	q.Set("limit", strconv.Itoa(req.Limit))
+	if req.Limit > 0 {
+		q.Set("limit", strconv.Itoa(req.Limit))
+	}
 	q.Set("wait_ms", strconv.Itoa(req.WaitMs))
 	var page wire.Page
 	wait := time.Duration(req.WaitMs)*time.Millisecond + answerTimeout

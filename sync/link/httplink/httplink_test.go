@@ -47,7 +47,7 @@ func (c *counted) Feed(ctx context.Context, p link.Peer, r wire.FeedRequest) (wi
 
 func newWorld(t *testing.T, h link.Handler) *world {
 	t.Helper()
-	root, err := identity.NewRoot(time.Now())
+	root, err := identity.NewRoot(time.Now().AddDate(-1, 0, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

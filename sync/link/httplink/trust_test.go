@@ -20,6 +20,7 @@ import (
 	"yipiao/sync/link"
 	"yipiao/sync/link/httplink"
 	"yipiao/sync/link/identity"
+	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
 
@@ -128,7 +129,7 @@ func TestServer_Limits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bomb := enc.EncodeAll(make([]byte, 64<<20), nil)
+	bomb := enc.EncodeAll(make([]byte, 16<<20), nil)
 	for _, c := range []struct {
 		name, method, path, encoding string
 		body                         []byte
@@ -235,8 +236,11 @@ func TestClient_AnOddAnswerIsNoAnswerOfTheCloud(t *testing.T) {
 	}
 	answers := map[string]func(http.ResponseWriter){
 		"bad gateway": func(rw http.ResponseWriter) { http.Error(rw, "<html>", http.StatusBadGateway) },
-		"redirect":    func(rw http.ResponseWriter) { rw.Header().Set("Location", "/v1/time"); rw.WriteHeader(http.StatusFound) },
-		"not JSON":    func(rw http.ResponseWriter) { _, _ = io.WriteString(rw, "hello") },
+		"redirect": func(rw http.ResponseWriter) {
+			rw.Header().Set("Location", "/v1/time")
+			rw.WriteHeader(http.StatusFound)
+		},
+		"not JSON": func(rw http.ResponseWriter) { _, _ = io.WriteString(rw, "hello") },
 		"cut off": func(rw http.ResponseWriter) {
 			rw.Header().Set("Content-Length", "100")
 			_, _ = io.WriteString(rw, "{")
@@ -266,15 +270,22 @@ func TestEnrol_RefusesAServerThatTheCodeDoesNotPin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := identity.NewCode(w.address, identity.RootHash(other.Cert), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	csr, _ := newCSR(t)
-	if _, err := httplink.Enrol(within(t), c, csr, csr, httplink.EnrolConfig{}); err == nil || code(err) != "" {
-		t.Fatalf("error %v, want a refused handshake", err)
+	for name, c := range map[string]struct {
+		address string
+		pin     ticket.Hash
+	}{
+		"another root": {w.address, identity.RootHash(other.Cert)},
+		"the pinned root shown beside a certificate that it has not signed": {
+			w.serve(other, w.root.Cert, time.Now()), identity.RootHash(w.root.Cert),
+		},
+	} {
+		enrol, err := identity.NewCode(c.address, c.pin, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := httplink.Enrol(within(t), enrol, csr, csr, httplink.EnrolConfig{}); err == nil || code(err) != "" {
+			t.Errorf("%s: error %v, want a refused handshake", name, err)
+		}
 	}
-	// A server that shows the pinned root beside a certificate which that root has not signed.
-	liar := w.serve(w.root, w.root.Cert, time.Now())
-	_ = liar
 }

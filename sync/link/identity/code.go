@@ -2,6 +2,7 @@ package identity
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
@@ -38,11 +39,14 @@ type Code struct {
 	Random  [codeRandom]byte
 }
 
-// NewCode makes a code with random bits from random.
+// NewCode makes a code with random bits from random; nil takes the machine's.
 func NewCode(address string, root ticket.Hash, random io.Reader) (Code, error) {
 	c := Code{Address: strings.ToLower(address), Root: root}
 	if err := checkAddress(c.Address); err != nil {
 		return Code{}, err
+	}
+	if random == nil {
+		random = rand.Reader
 	}
 	if _, err := io.ReadFull(random, c.Random[:]); err != nil {
 		return Code{}, fmt.Errorf("make enrolment code: %w", err)

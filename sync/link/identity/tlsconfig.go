@@ -96,7 +96,11 @@ func UndatedTLS(root *x509.Certificate, tenant ticket.TenantID) *tls.Config {
 			if len(cs.PeerCertificates) == 0 {
 				return ErrNoCertificate
 			}
-			id, err := verify(&cs, root, cs.PeerCertificates[0].NotBefore)
+			at := cs.PeerCertificates[0].NotBefore
+			if at.Before(root.NotBefore) {
+				at = root.NotBefore
+			}
+			id, err := verify(&cs, root, at)
 			if err != nil {
 				return err
 			}
