@@ -20,6 +20,12 @@ const (
 	// interByte ends an answer that broke off. It is far longer than the 1.5 characters of the
 	// standard: USB adapters hand bytes over in lumps.
 	interByte = 50 * time.Millisecond
+	// lateGrace is the silence asked for after an answer that did not come in time: it may be on its
+	// way, and would be taken for the answer to the next request.
+	lateGrace = 50 * time.Millisecond
+	// noise is the length up to which bytes that cannot be an answer are taken for a glitch of the
+	// line, with the answer still to come; it is the shortest answer.
+	noise = 5
 	// glance is the shortest wait for bytes. A read whose deadline has passed would not look at all.
 	glance = 500 * time.Microsecond
 	// longest is more than any frame (256 bytes) and some noise.
@@ -40,6 +46,7 @@ type Client struct {
 	p    port.Port
 	opt  Options
 	last time.Time // when the line was last heard
+	owed bool      // the last request has not been answered
 	buf  [longest]byte
 }
 
@@ -105,47 +112,57 @@ func (c *Client) transact(ctx context.Context, frame []byte, req Request) (Respo
 	if _, err := c.p.Write(frame); err != nil {
 		return Response{}, c.lineFailure(ctx, "send", err)
 	}
-	return c.answer(ctx, req)
+	resp, err := c.answer(ctx, req)
+	c.owed = errors.Is(err, ErrTimeout)
+	return resp, err
 }
 
 // quiet waits for the gap before a frame and throws away what comes meanwhile: an answer that was
 // given up on, or noise.
 func (c *Client) quiet(ctx context.Context) error {
-	giveUp := time.Now().Add(c.opt.Timeout)
+	start, wait := time.Now(), glance
+	if c.owed {
+		wait = lateGrace
+	}
 	for {
 		now := time.Now()
-		if now.After(giveUp) {
+		if now.Sub(start) > c.opt.Timeout {
 			return fmt.Errorf("%w: the line is never silent", ErrBadFrame)
 		}
-		n, err := c.read(ctx, c.buf[:], later(c.last.Add(c.opt.Gap), now.Add(glance)))
+		n, err := c.read(ctx, c.buf[:], later(c.last.Add(c.opt.Gap), now.Add(wait)))
 		if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil {
 			return nil
 		}
 		if err != nil {
 			return c.lineFailure(ctx, "listen", err)
 		}
+		wait = glance
 	}
 }
 
-// answer collects bytes until they contain the answer, can no more become it, or time is up.
+// answer collects bytes until they contain the answer or it can no more be expected.
 func (c *Client) answer(ctx context.Context, req Request) (Response, error) {
 	end := time.Now().Add(c.opt.Timeout)
 	deadline := end
 	for have := 0; ; {
 		n, err := c.read(ctx, c.buf[have:], deadline)
 		have += n
-		resp, more, bad := find(c.buf[:have], req)
+		resp, begun, bad := find(c.buf[:have], req)
 		switch {
 		case bad == nil:
 			return resp, nil
-		case !more || have == len(c.buf):
+		case have == len(c.buf):
 			return Response{}, bad
 		case err != nil && have > 0 && errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() == nil:
 			return Response{}, brokeOff(bad, c.buf[:have])
 		case err != nil:
 			return Response{}, c.lineFailure(ctx, "await answer", err)
 		}
-		deadline = later(earlier(end, c.last.Add(interByte)), time.Now().Add(glance))
+		deadline = end
+		if begun || have >= noise {
+			deadline = earlier(end, c.last.Add(interByte))
+		}
+		deadline = later(deadline, time.Now().Add(glance))
 	}
 }
 

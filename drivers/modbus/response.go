@@ -119,19 +119,17 @@ func words(data []byte) []uint16 {
 }
 
 // find looks for the answer anywhere in p: the turn-around of an RS-485 line often puts a stray byte
-// before it. Unit, function, length and checksum together make a wrong hit unlikely. more tells
-// whether bytes that are still to come can make an answer out of p; err is what is wrong until then.
-func find(p []byte, req Request) (resp Response, more bool, err error) {
-	if len(p) == 0 {
-		return Response{}, true, ErrShort
-	}
+// before it. Unit, function, length and checksum together make a wrong hit unlikely. begun tells
+// whether p ends in what may be the beginning of the answer; err is what is wrong so far.
+func find(p []byte, req Request) (resp Response, begun bool, err error) {
+	err = ErrShort
 	for from := range p {
 		r, _, e := DecodeResponse(p[from:], req)
 		if from == 0 || e == nil {
 			resp, err = r, e
 		}
 		if e == nil {
-			return resp, false, nil
+			return resp, true, nil
 		}
 		if errors.Is(e, ErrShort) {
 			return Response{}, true, err

@@ -70,7 +70,7 @@ func TestFeed_AWaitingPollIsAnsweredAtOnceByAChangeAndEmptyAtItsEnd(t *testing.T
 			t.Fatalf("empty poll: %+v after %s", page, took)
 		}
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			put(t, store, 1)
 		}()
 		start = time.Now()
@@ -94,7 +94,7 @@ func TestRun_WakesForChangesOfAnotherProcess(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- h.Run(ctx) }()
 		go func() {
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			put(t, store, 1)
 		}()
 		start := time.Now()

@@ -79,6 +79,9 @@ func (b *Bus) Viewers() int {
 	return len(b.viewers)
 }
 
+// Full reports whether as many pages are open as the bus serves.
+func (b *Bus) Full() bool { return b.Viewers() >= maxViewers }
+
 // Close ends all streams, now and for good, so that the server they run on can shut down. It may be
 // called more than once.
 func (b *Bus) Close() {

@@ -82,8 +82,19 @@ func NewDisk(seed uint64, size int64) *Disk {
 }
 
 // begin takes mu and says why an operation cannot happen. The caller unlocks either way.
-func (d *Disk) begin(op Op, name string, life int) error {
+func (d mount) begin(op Op, name string) error {
 	d.mu.Lock()
+	return d.check(op, name, d.life)
+}
+
+// begin is mount's.
+func (h *handle) begin(op Op) error {
+	h.d.mu.Lock()
+	return h.d.check(op, h.n.name, h.life)
+}
+
+// check says why an operation cannot happen. mu is held.
+func (d *Disk) check(op Op, name string, life int) error {
 	if d.off || life != d.life {
 		return ErrPowerCut
 	}
@@ -105,7 +116,7 @@ func (d mount) MkdirAll(string) error { return nil }
 
 // Create is seglog.FS's.
 func (d mount) Create(name string) (seglog.File, error) {
-	err := d.begin(OpCreate, name, d.life)
+	err := d.begin(OpCreate, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -120,7 +131,7 @@ func (d mount) Create(name string) (seglog.File, error) {
 
 // Open is seglog.FS's.
 func (d mount) Open(name string) (seglog.File, error) {
-	err := d.begin(OpRead, name, d.life)
+	err := d.begin(OpRead, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -134,7 +145,7 @@ func (d mount) Open(name string) (seglog.File, error) {
 
 // Remove is seglog.FS's.
 func (d mount) Remove(name string) error {
-	err := d.begin(OpRemove, name, d.life)
+	err := d.begin(OpRemove, name)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -148,7 +159,7 @@ func (d mount) Remove(name string) error {
 
 // Rename is seglog.FS's.
 func (d mount) Rename(from, to string) error {
-	err := d.begin(OpRename, from, d.life)
+	err := d.begin(OpRename, from)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -179,7 +190,7 @@ func (c change) to(names map[string]*inode) {
 
 // List is seglog.FS's.
 func (d mount) List(dir string) ([]string, error) {
-	err := d.begin(OpRead, dir, d.life)
+	err := d.begin(OpRead, dir)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -195,7 +206,7 @@ func (d mount) List(dir string) ([]string, error) {
 
 // SyncDir is seglog.FS's.
 func (d mount) SyncDir(dir string) error {
-	err := d.begin(OpSyncDir, dir, d.life)
+	err := d.begin(OpSyncDir, dir)
 	defer d.mu.Unlock()
 	if err != nil || d.swallow == OpSyncDir {
 		return err
@@ -209,7 +220,7 @@ func (d mount) SyncDir(dir string) error {
 
 // Lock is seglog.FS's.
 func (d mount) Lock(dir string) (io.Closer, error) {
-	err := d.begin(OpRead, dir, d.life)
+	err := d.begin(OpRead, dir)
 	defer d.mu.Unlock()
 	if err != nil {
 		return nil, err
@@ -238,7 +249,7 @@ func (u *unlocker) Close() error {
 
 // Free is seglog.FS's.
 func (d mount) Free(dir string) (int64, error) {
-	err := d.begin(OpFree, dir, d.life)
+	err := d.begin(OpFree, dir)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -267,13 +278,13 @@ type handle struct {
 func (h *handle) Close() error { return nil }
 
 func (h *handle) Size() (int64, error) {
-	err := h.d.begin(OpRead, h.n.name, h.life)
+	err := h.begin(OpRead)
 	defer h.d.mu.Unlock()
 	return int64(len(h.n.data)), err
 }
 
 func (h *handle) ReadAt(b []byte, off int64) (int, error) {
-	err := h.d.begin(OpRead, h.n.name, h.life)
+	err := h.begin(OpRead)
 	defer h.d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -291,7 +302,7 @@ func (h *handle) ReadAt(b []byte, off int64) (int, error) {
 // WriteAt writes what fits. When the power goes off or a fault strikes, a part of it is still written.
 func (h *handle) WriteAt(b []byte, off int64) (int, error) {
 	d := h.d
-	err := d.begin(OpWrite, h.n.name, h.life)
+	err := h.begin(OpWrite)
 	defer d.mu.Unlock()
 	if errors.Is(err, ErrPowerCut) && err != errStruck {
 		return 0, err
@@ -318,7 +329,7 @@ func (h *handle) Datasync() error { return h.sync(OpDatasync) }
 func (h *handle) sync(op Op) error {
 	d := h.d
 	d.waitHeld(h.n)
-	err := d.begin(op, h.n.name, h.life)
+	err := h.begin(op)
 	defer d.mu.Unlock()
 	if errors.Is(err, ErrPowerCut) {
 		return err

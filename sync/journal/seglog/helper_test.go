@@ -46,11 +46,7 @@ func mustClose(t testing.TB, l *seglog.Log) {
 func put(t testing.TB, l *seglog.Log, bodies ...[]byte) {
 	t.Helper()
 	for _, body := range bodies {
-		seq, err := l.Append(journal.Record{Kind: 5, TimeMs: 1_750_000_000_000, OffsetMs: -20, Body: body})
-		if err == nil {
-			err = l.Wait(context.Background(), seq)
-		}
-		if err != nil {
+		if err := appendWait(l, body); err != nil {
 			t.Fatalf("append and wait: %v", err)
 		}
 	}
@@ -108,6 +104,9 @@ func written(t testing.TB, bodies ...[]byte) *logtest.Disk {
 	d := logtest.NewDisk(1, 64<<20)
 	l, _ := mustOpen(t, onDisk(d, chance(1)))
 	put(t, l, bodies...)
+	if _, err := l.CheckSpace(); err != nil { // so that all prepared segments are there
+		t.Fatal(err)
+	}
 	mustClose(t, l)
 	return d
 }
@@ -115,12 +114,13 @@ func written(t testing.TB, bodies ...[]byte) *logtest.Disk {
 // appendWait appends one body and waits for it. Where the next segment is not prepared yet it
 // prepares it.
 func appendWait(l *seglog.Log, body []byte) error {
-	seq, err := l.Append(journal.Record{Body: body})
+	rec := journal.Record{Kind: 5, TimeMs: 1_750_000_000_000, OffsetMs: -20, Body: body}
+	seq, err := l.Append(rec)
 	if errors.Is(err, journal.ErrFull) {
 		if _, err := l.CheckSpace(); err != nil {
 			return err
 		}
-		seq, err = l.Append(journal.Record{Body: body})
+		seq, err = l.Append(rec)
 	}
 	if err != nil {
 		return err

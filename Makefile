@@ -1,0 +1,63 @@
+# 驿票 Yipiao. `make help` lists the targets.
+SHELL := /bin/bash
+GO ?= go
+BIN := bin
+VAR ?= var
+PKGS := ./...
+RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
+export CGO_ENABLED ?= 1
+
+.PHONY: help run clean-data build test unit race e2e lint lint-full fuzz bench deps deps-test tidy shots
+
+help: ## list the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: deps build ## run the whole system on loopback with simulated devices and sample data
+	@exec $(BIN)/yipiao run --dir $(VAR)
+
+clean-data: ## throw away the data of `make run`
+	@if [ -S $(VAR)/run.sock ] && $(BIN)/yipiao status --dir $(VAR) >/dev/null 2>&1; then echo "先停止 make run (stop it first)"; exit 1; fi
+	rm -rf $(VAR)/cloud $(VAR)/station $(VAR)/sim $(VAR)/demo $(VAR)/log
+
+build: deps ## build stationd, cloudd, yipiao and firmware-sim into bin/
+	@mkdir -p $(BIN)
+	@n=0; for c in stationd cloudd firmware-sim yipiao; do n=$$((n+1)); \
+		printf '[%d/4] %s\n' $$n $$c; $(GO) build -trimpath -o $(BIN)/ ./cmd/$$c || exit 1; done
+
+deps: ## install what building needs (as root; otherwise print the command)
+	@./.ci/deps build
+
+deps-test: ## install what the tests need (as root; otherwise print the command)
+	@./.ci/deps build test
+
+test: deps-test build lint unit race e2e ## everything: linters, unit tests, race detector, end to end
+
+unit: ## unit tests, shuffled
+	$(GO) test -count=1 -shuffle=on -timeout 5m $$($(GO) list $(PKGS) | grep -v /cmd/apptest)
+
+race: ## the race detector where several things happen at once
+	$(GO) test -count=1 -race -short -timeout 5m $(RACE)
+
+e2e: build ## end-to-end tests with the real binaries, and the kill loop
+	YIPIAO_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 5m -v ./cmd/apptest
+
+lint: ## gofmt, vet, staticcheck, and the rules of the architecture
+	@fmt=$$(gofmt -l cmd edge cloud sync drivers firmware-sim); if [ -n "$$fmt" ]; then echo "gofmt: $$fmt"; exit 1; fi
+	$(GO) vet $(PKGS)
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 $(PKGS)
+	$(GO) test -count=1 ./cmd/internal/archtest
+
+lint-full: ## golangci-lint with .golangci.yml (building it takes a few minutes once)
+	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
+
+fuzz: ## every fuzz test for 20 s
+	@for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
+		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$p/*_test.go | sed 's/func //'); do \
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
+
+bench: build ## measure; one JSON line per figure in var/bench/station.jsonl, and a table
+	@mkdir -p $(VAR)/bench
+	$(BIN)/yipiao bench --out $(VAR)/bench/station.jsonl
+
+tidy: ## check that go.mod is tidy
+	$(GO) mod tidy -diff

@@ -1,0 +1,116 @@
+package maint
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"yipiao/sync/webui"
+	"yipiao/sync/webui/shell"
+)
+
+// Events to publish on the page's bus: what has happened.
+const (
+	EventVerdict webui.Event = "verdict" // a lane shows something new
+	EventLane    webui.Event = "lane"    // a lane was opened or closed
+	EventDevice  webui.Event = "device"  // a device's health
+	EventUplink  webui.Event = "uplink"  // the cloud answered, or does no longer
+	EventQueue   webui.Event = "queue"   // facts were recorded or taken over by the cloud
+	EventFeed    webui.Event = "feed"    // news from the cloud was applied
+)
+
+// Errors of Auth.Login.
+var (
+	// ErrWrong is returned for an unknown name or a wrong password, without saying which.
+	ErrWrong = shell.ErrWrong
+	// ErrLocked is returned while a name is locked after five wrong passwords.
+	ErrLocked = shell.ErrLocked
+)
+
+// A Source tells what the page shows.
+type Source interface {
+	// Overview returns the present state. It is called from many goroutines, at most about four times a
+	// second and language, and must not wait for devices, disks or the network.
+	Overview() Overview
+}
+
+// Auth is the accounts of those who may look. Implementations are safe for concurrent use.
+type Auth interface {
+	// Login returns a new session's token, ErrWrong, ErrLocked, or another error for a fault.
+	Login(ctx context.Context, name, password string) (token string, err error)
+	// Who names the person of a token; ok is false when the session is unknown or has ended.
+	Who(token string) (name string, ok bool)
+	// Logout ends a session. An unknown token is no error.
+	Logout(token string)
+}
+
+// Config is what the page needs. All fields are required.
+type Config struct {
+	Source Source
+	Auth   Auth
+	Bus    *webui.Bus       // close it before the app shuts down
+	Now    func() time.Time // the station's corrected clock
+	Log    *slog.Logger
+}
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed texts.json
+var texts []byte
+
+// Mount registers the page at the root of app: /, /login, /logout, /live and /assets/.
+func Mount(app fiber.Router, cfg Config) error {
+	if cfg.Source == nil {
+		return fmt.Errorf("maint: source is required")
+	}
+	page, err := newPage()
+	if err != nil {
+		return err
+	}
+	err = shell.Mount(app, shell.Config{
+		Page: page, Bus: cfg.Bus, Auth: cfg.Auth, Log: cfg.Log, Now: cfg.Now,
+		Site: func(s webui.Speaker) shell.Site { return site(s, cfg.Source.Overview()) },
+		View: func(s webui.Speaker, now time.Time) any { return newView(s, cfg.Source.Overview(), now) },
+	})
+	if err != nil {
+		return fmt.Errorf("maint: %w", err)
+	}
+	return nil
+}
+
+// NotFound answers what no other route has taken, as a page. Register it last. Paths under /api/ are
+// left to the app's error handler.
+func NotFound(log *slog.Logger) (fiber.Handler, error) {
+	page, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	return shell.NotFound(page, log), nil
+}
+
+func newPage() (*webui.Page, error) {
+	files, err := fs.Sub(templates, "templates")
+	if err != nil {
+		return nil, fmt.Errorf("maint: %w", err)
+	}
+	page, err := webui.NewPage(files, texts, "bar", "say", "lanes", "sessions", "devices", "uplink", "queue", "feed")
+	if err != nil {
+		return nil, fmt.Errorf("maint: %w", err)
+	}
+	return page, nil
+}
+
+func site(s webui.Speaker, o Overview) shell.Site {
+	sub := s.T("site") + " · " + o.Station.String()
+	if o.Venue != "" && o.Venue != o.Name {
+		sub += " · " + o.Venue
+	}
+	return shell.Site{Name: o.Name, Sub: sub, Cookie: "yipiao_" + strings.ToLower(o.Station.String())}
+}

@@ -1,0 +1,74 @@
+package maint
+
+import (
+	"time"
+
+	"yipiao/drivers"
+	"yipiao/sync/ticket"
+	"yipiao/sync/webui"
+)
+
+// sayView is the first sentence: what works, then what needs a person, worst first.
+type sayView struct {
+	Dot, Head string
+	Items     []item
+}
+
+type item struct{ Dot, Head, Text string }
+
+func newSay(s webui.Speaker, o *Overview, now time.Time) sayView {
+	v := sayView{Items: items(s, o, now)}
+	able, broken := 0, false
+	for i := range o.Lanes {
+		if laneClass(&o.Lanes[i]) != "bad" {
+			able++
+		}
+		broken = broken || o.Lanes[i].Last.Verdict.Reason == ticket.StationFault
+	}
+	switch {
+	case len(o.Lanes) == 0:
+		v.Dot, v.Head = "off", s.T("say.no_lanes")
+	case broken:
+		v.Dot, v.Head = "bad", s.T("say.cannot_record")
+	case !o.Clock.Trusted:
+		v.Dot, v.Head = "bad", s.T("say.clock")
+	case able == 0:
+		v.Dot, v.Head = "bad", s.T("say.none_able")
+	case o.Uplink.State == Extreme:
+		v.Dot, v.Head = "ok", s.T("say.extreme")
+	case len(v.Items) > 0:
+		v.Dot, v.Head = "ok", s.T("say.things", len(v.Items))
+	default:
+		v.Dot, v.Head = "ok", s.T("say.fine")
+	}
+	return v
+}
+
+// items lists what is not in order.
+func items(s webui.Speaker, o *Overview, now time.Time) []item {
+	var out []item
+	for i := range o.Lanes {
+		l := &o.Lanes[i]
+		if !l.Open {
+			out = append(out, item{"bad", s.T("item.lane_closed", l.Title), s.T("item.lane_closed.text")})
+		}
+	}
+	for _, d := range o.Devices {
+		switch d.Health.State {
+		case drivers.StateLost:
+			out = append(out, item{"bad", s.T("item.device_lost", d.Name), s.T("item.device_lost.text", d.Port)})
+		case drivers.StateAttention:
+			out = append(out, item{"warn", s.T("item.device_attention", d.Name), d.Health.Note})
+		case drivers.StateOK:
+		}
+	}
+	if o.Uplink.State == Extreme {
+		out = append(out, item{"off", s.T("item.extreme"), s.T("item.extreme.text")})
+	} else if late(o, now) {
+		out = append(out, item{"warn", s.T("item.queue", waiting(o.Journal)), s.T("item.queue.text")})
+	}
+	if o.Aside > 0 {
+		out = append(out, item{"warn", s.T("item.aside", o.Aside), s.T("item.aside.text")})
+	}
+	return out
+}

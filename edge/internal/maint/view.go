@@ -1,0 +1,264 @@
+package maint
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"yipiao/drivers"
+	"yipiao/edge/internal/lane"
+	"yipiao/sync/ticket"
+	"yipiao/sync/webui"
+)
+
+// A view is an Overview in words, as the templates write it out.
+type view struct {
+	Bar      barView
+	Say      sayView
+	Lanes    []laneView
+	Sessions []sessionView
+	DataAge  webui.Age // of what came from the cloud
+	Devices  []deviceView
+	Uplink   uplinkView
+	Queue    queueView
+	Feed     feedView
+	RootOnly bool
+}
+
+// A mark is a state as shape, colour and word.
+type mark struct{ Class, Word string }
+
+type barView struct {
+	Uplink   badge
+	Age      webui.Age
+	Clock    string // the chip's class is Class
+	ClockBad bool
+}
+
+type badge struct{ Class, Icon, Word string }
+
+type laneView struct {
+	ID, Class, Title string
+	Chip             mark
+	Mark             webui.Verdict
+	Head, Reason     string //放行 · A区 12排07座; why
+	Holder           string // masked
+	Legal            string
+	Passage          mark
+	Flag, Repeat     bool
+	Clock, Say       string
+	Age              webui.Age
+	Counts           string
+	Devices          []mark
+}
+
+type sessionView struct {
+	ID, Name, Hall, Start string
+	State                 mark
+	Sold, Entered, Inside int64
+	Percent               int64
+}
+
+type deviceView struct {
+	ID, Name, Kind, Port string
+	State                mark
+	Age                  webui.Age
+	Frames, Errors       uint64
+	Note                 string
+}
+
+type uplinkView struct {
+	Badge       badge
+	Since, Last webui.Age
+	HasSince    bool
+	Offset      string
+	Trusted     bool
+}
+
+type queueView struct {
+	Waiting               uint64
+	Dot                   string
+	Oldest                webui.Age
+	End, Durable, Acked   uint64
+	HasOldest, HasNotDisk bool
+	NotDisk               uint64
+}
+
+type feedView struct {
+	Cursor uint64
+	Epoch  string
+	State  mark
+	Aside  int
+}
+
+func newView(s webui.Speaker, o Overview, now time.Time) view {
+	v := view{
+		Bar: newBar(s, &o, now), DataAge: s.Ago(now, o.Uplink.Exchange), RootOnly: o.RootOnlyKey,
+		Uplink: newUplink(s, &o, now), Queue: newQueue(s, &o, now), Feed: newFeed(s, &o),
+	}
+	for i := range o.Lanes {
+		v.Lanes = append(v.Lanes, newLane(s, &o.Lanes[i], now))
+	}
+	for i := range o.Sessions {
+		v.Sessions = append(v.Sessions, newSession(s, &o.Sessions[i], now))
+	}
+	devices := slices.Clone(o.Devices)
+	slices.SortStableFunc(devices, func(a, b Device) int { return cmp.Compare(urgency(a.Health.State), urgency(b.Health.State)) })
+	for i := range devices {
+		v.Devices = append(v.Devices, newDevice(s, &devices[i], now))
+	}
+	v.Say = newSay(s, &o, now)
+	if i := latest(o.Lanes); i >= 0 {
+		v.Lanes[i].Say = v.Lanes[i].Title + " " + v.Lanes[i].Head + " " + v.Lanes[i].Reason
+	}
+	return v
+}
+
+// latest is the lane that has shown something last, or -1.
+func latest(lanes []Lane) int {
+	at := -1
+	for i := range lanes {
+		if !lanes[i].Last.At.IsZero() && (at < 0 || lanes[i].Last.At.After(lanes[at].Last.At)) {
+			at = i
+		}
+	}
+	return at
+}
+
+func newBar(s webui.Speaker, o *Overview, now time.Time) barView {
+	b := barView{Uplink: uplinkBadge(s, o.Uplink.State), Age: s.Ago(now, o.Uplink.Exchange)}
+	b.Clock, b.ClockBad = s.T("clock.offset", offset(o.Clock.OffsetMs)), !o.Clock.Trusted
+	if b.ClockBad {
+		b.Clock = s.T("clock.untrusted")
+	}
+	return b
+}
+
+func uplinkBadge(s webui.Speaker, state UplinkState) badge {
+	switch state {
+	case Online:
+		return badge{"", "cable", s.T("uplink.online")}
+	case Extreme:
+		return badge{"extreme", "unlink", s.T("uplink.extreme")}
+	}
+	return badge{"unknown", "q", s.T("uplink.unknown")}
+}
+
+func newUplink(s webui.Speaker, o *Overview, now time.Time) uplinkView {
+	return uplinkView{
+		Badge: uplinkBadge(s, o.Uplink.State), HasSince: !o.Uplink.Since.IsZero(),
+		Since: s.Since(now, o.Uplink.Since), Last: s.Ago(now, o.Uplink.Exchange),
+		Offset: s.T("clock.ms", offset(o.Clock.OffsetMs)), Trusted: o.Clock.Trusted,
+	}
+}
+
+func offset(ms int64) string {
+	if ms > 0 {
+		return "+" + webui.Num(ms)
+	}
+	return webui.Num(ms)
+}
+
+// waiting is how many facts the cloud does not hold yet.
+func waiting(j Journal) uint64 {
+	if j.End <= j.Acked {
+		return 0
+	}
+	return j.End - j.Acked
+}
+
+// lateAfter is how old a waiting fact may be before somebody should look, while the cloud answers.
+const lateAfter = 5 * time.Minute
+
+func newQueue(s webui.Speaker, o *Overview, now time.Time) queueView {
+	j := o.Journal
+	q := queueView{Waiting: waiting(j), End: j.End, Durable: j.Durable, Acked: j.Acked, Oldest: s.Since(now, j.Oldest)}
+	q.HasOldest = q.Waiting > 0 && !j.Oldest.IsZero()
+	if j.End > j.Durable {
+		q.NotDisk, q.HasNotDisk = j.End-j.Durable, true
+	}
+	if late(o, now) {
+		q.Dot = "warn"
+	}
+	return q
+}
+
+func late(o *Overview, now time.Time) bool {
+	return waiting(o.Journal) > 0 && !o.Journal.Oldest.IsZero() && now.Sub(o.Journal.Oldest) > lateAfter
+}
+
+func newFeed(s webui.Speaker, o *Overview) feedView {
+	f := feedView{Cursor: o.Feed.Cursor, Epoch: o.Feed.Epoch, Aside: o.Aside}
+	switch {
+	case o.Uplink.State != Online:
+		f.State = mark{"", s.T("feed.unknown")} // what waits at the cloud cannot be known now
+	case o.Feed.CaughtUp:
+		f.State = mark{"ok", s.T("feed.caught_up")}
+	default:
+		f.State = mark{"info", s.T("feed.reading")}
+	}
+	return f
+}
+
+func newSession(s webui.Speaker, x *Session, now time.Time) sessionView {
+	v := sessionView{
+		ID: "session-" + webui.ID(uint64(x.Session.ID)), Name: x.Session.Name, Hall: x.Session.HallName,
+		Start: webui.Day(ticket.Time(x.Session.StartMs)), State: mark(s.SessionState(&x.Session, now)),
+		Sold: x.Sold, Entered: x.Entered, Inside: x.Inside,
+	}
+	if x.Sold > 0 {
+		v.Percent = min(100, 100*x.Entered/x.Sold)
+	}
+	return v
+}
+
+// urgency sorts what needs a person first.
+func urgency(st drivers.State) int {
+	switch st {
+	case drivers.StateLost:
+		return 0
+	case drivers.StateAttention:
+		return 1
+	case drivers.StateOK:
+		return 3
+	}
+	return 2
+}
+
+func deviceMark(s webui.Speaker, st drivers.State) mark {
+	switch st {
+	case drivers.StateOK:
+		return mark{"ok", s.T("device.ok")}
+	case drivers.StateAttention:
+		return mark{"warn", s.T("device.attention")}
+	case drivers.StateLost:
+		return mark{"bad", s.T("device.lost")}
+	}
+	return mark{"off", s.T("device.unknown")}
+}
+
+func newDevice(s webui.Speaker, d *Device, now time.Time) deviceView {
+	v := deviceView{
+		ID: "device-" + webui.ID(d.Name), Name: d.Name, Kind: s.Half(d.Kind), Port: d.Port, State: deviceMark(s, d.Health.State),
+		Frames: d.Health.Frames, Errors: d.Health.Errors, Note: d.Health.Note, Age: s.Ago(now, d.Health.LastGood),
+	}
+	switch {
+	case d.Health.LastGood.IsZero():
+		v.Age.Text, v.Age.Class = s.T("device.never"), ""
+	case d.Health.State == drivers.StateLost:
+		v.Age = s.Lost(now, d.Health.LastGood)
+	}
+	return v
+}
+
+// passageMark says how far an admission has come.
+func passageMark(s webui.Speaker, p lane.PassageState) mark {
+	class := map[lane.PassageState]string{
+		lane.PassageWaiting: "info", lane.PassagePassed: "ok", lane.PassageLapsed: "",
+		lane.PassageUncertain: "warn", lane.PassageSettling: "warn",
+	}
+	if p == lane.PassageNone {
+		return mark{}
+	}
+	return mark{class[p], s.T("passage." + string(p))}
+}
