@@ -71,6 +71,8 @@ type SessionState struct {
 	Tickets int64            `json:"tickets"`
 	Entered int64            `json:"entered"`
 	Inside  int64            `json:"inside"`
+	// Admitting says that first entries are taken at this moment.
+	Admitting bool `json:"admitting"`
 }
 
 // LaneStatus is a lane; At is 0 before anything was shown.
@@ -99,7 +101,7 @@ type DeviceStatus struct {
 func (s *Station) Status() Status {
 	st := s.ledger.Stats()
 	up := s.monitor.Status()
-	_, offset, trusted := s.clock.Now()
+	now, offset, trusted := s.clock.Now()
 	out := Status{
 		Station: s.id.Station.String(), Venue: s.id.Venue, UptimeMs: time.Since(s.started).Milliseconds(),
 		Uplink: UplinkStatus{State: string(up.State), CloudAgeMs: -1, RoundTripUs: up.RoundTrip.Microseconds(), LastError: up.LastError},
@@ -121,6 +123,7 @@ func (s *Station) Status() Status {
 		out.Sessions = append(out.Sessions, SessionState{
 			ID: v.ID, Code: string(v.Code), Name: v.Name, Hall: v.HallName, StartMs: v.StartMs, EndMs: v.EndMs,
 			Tickets: se.Tickets, Entered: se.Entered, Inside: se.Inside,
+			Admitting: v.Status == ticket.SessionPlanned && v.AdmitFromMs <= now && now <= v.AdmitToMs,
 		})
 	}
 	s.statusOfDevices(&out)

@@ -2,7 +2,9 @@ package lotgate_test
 
 import (
 	"context"
-	"errors"
+	"encoding/hex"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,12 +24,54 @@ type rig struct {
 	gate   drivers.Device
 	sim    *turnstile.Turnstile
 	line   *board.Line
-	host   *board.PipeEnd
+	host   *tapped
 	device *board.PipeEnd
 	events chan drivers.Event
 	ran    chan error
 	stop   context.CancelFunc
 }
+
+// tapped is the station's end of a line that remembers what was sent.
+type tapped struct {
+	*board.PipeEnd
+
+	mu   sync.Mutex // guards the field below
+	sent []frame
+}
+
+type frame struct {
+	at   time.Time
+	wire string // hex
+}
+
+func (p *tapped) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	p.sent = append(p.sent, frame{time.Now(), hex.EncodeToString(b)})
+	p.mu.Unlock()
+	return p.PipeEnd.Write(b)
+}
+
+// frames returns what was sent so far that begins with a prefix.
+func (p *tapped) frames(prefix string) (all []frame) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.sent {
+		if strings.HasPrefix(f.wire, prefix) {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// Beginnings of requests to unit 1.
+const (
+	statusPoll  = "010300400009"
+	entryGrant  = "01100040000102" + "0001"
+	entryClose  = "01100040000102" + "0000"
+	startWrite  = "01103011"
+	adderWrite  = "01103010"
+	readingBack = "010300400008"
+)
 
 // settings of most tests: what a technician would write.
 const unitOne = `{"unit":1}`
@@ -38,18 +82,19 @@ func onRig(t *testing.T, set turnstile.Settings, config string, test func(r *rig
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, set, config)
 		ctx, cancel := context.WithCancel(context.Background())
-		lived := make(chan struct{}, 2)
-		go func() { _ = r.sim.Run(ctx); lived <- struct{}{} }()
-		go func() { _ = r.sim.Serve(ctx, r.line); lived <- struct{}{} }()
+		var life sync.WaitGroup
+		life.Go(func() { _ = r.sim.Run(ctx) })
+		life.Go(func() { _ = r.sim.Serve(ctx, r.line) })
 		r.run()
+		t.Cleanup(func() {
+			r.stop()
+			if err := <-r.ran; err != nil {
+				t.Errorf("Run: %v", err)
+			}
+			cancel()
+			life.Wait()
+		})
 		test(r)
-		r.stop()
-		if err := <-r.ran; err != nil && !errors.Is(err, port.ErrGone) {
-			t.Errorf("Run: %v", err)
-		}
-		cancel()
-		<-lived
-		<-lived
 	})
 }
 
@@ -65,8 +110,8 @@ func newRig(t *testing.T, set turnstile.Settings, config string) *rig {
 	}
 	host, device := board.Pipe(port.ErrGone)
 	return &rig{
-		t: t, gate: gate, sim: sim, line: board.NewLine(device, 0), host: host, device: device,
-		events: make(chan drivers.Event, 1000), ran: make(chan error, 1),
+		t: t, gate: gate, sim: sim, line: board.NewLine(device, 0), host: &tapped{PipeEnd: host}, device: device,
+		events: make(chan drivers.Event, 10000), ran: make(chan error, 1),
 	}
 }
 
@@ -104,7 +149,40 @@ func (r *rig) up() {
 	}
 }
 
-func TestReleasePasses(t *testing.T) {
+// alarm waits for an alarm of a kind to go on or off.
+func (r *rig) alarm(kind drivers.AlarmKind, on bool) drivers.Alarm {
+	r.t.Helper()
+	for {
+		if a := await[drivers.Alarm](r); a.Kind == kind && a.On == on {
+			return a
+		}
+	}
+}
+
+// none fails if an event of a type comes within a time.
+func none[E drivers.Event](r *rig, within time.Duration) {
+	r.t.Helper()
+	late := time.After(within)
+	for {
+		select {
+		case e := <-r.events:
+			if got, ok := e.(E); ok {
+				r.t.Errorf("%T came: %+v", got, got)
+			}
+		case <-late:
+			return
+		}
+	}
+}
+
+func (r *rig) visitor(v turnstile.Visitor) {
+	r.t.Helper()
+	if err := r.sim.SetVisitor(v, 0); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestReleaseAndPassage(t *testing.T) {
 	onRig(t, turnstile.Settings{}, unitOne, func(r *rig) {
 		r.up()
 		if err := r.release(7, drivers.Entry, 5*time.Second); err != nil {
@@ -112,6 +190,89 @@ func TestReleasePasses(t *testing.T) {
 		}
 		if got, want := await[drivers.Passage](r), (drivers.Passage{Permit: 7, Outcome: drivers.Passed, Count: 1}); got != want {
 			t.Errorf("%+v, want %+v", got, want)
+		}
+		if err := r.release(8, drivers.Exit, 5*time.Second); err != nil {
+			t.Fatalf("Release: %v", err)
+		}
+		if got, want := await[drivers.Passage](r), (drivers.Passage{Permit: 8, Outcome: drivers.Passed, Count: 1}); got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		none[drivers.Alarm](r, 10*time.Second)
+	})
+}
+
+func TestPollsFastOnlyWhileAPermitIsOpen(t *testing.T) {
+	onRig(t, turnstile.Settings{Visitor: turnstile.Stay}, unitOne, func(r *rig) {
+		r.up()
+		between := func(from time.Time) int {
+			n := 0
+			for _, f := range r.host.frames(statusPoll) {
+				if !f.at.Before(from) {
+					n++
+				}
+			}
+			return n
+		}
+		idle := time.Now()
+		time.Sleep(10 * time.Second)
+		if n := between(idle); n < 18 || n > 22 {
+			t.Errorf("%d polls in 10 s at rest, want 2 a second", n)
+		}
+		if err := r.release(1, drivers.Entry, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		open := time.Now()
+		time.Sleep(5 * time.Second)
+		if n := between(open); n < 50 || n > 100 {
+			t.Errorf("%d polls in 5 s with a permit open, want 10 to 20 a second", n)
+		}
+	})
+}
+
+func TestPermitGoesOutBeforeTheNextPoll(t *testing.T) {
+	onRig(t, turnstile.Settings{}, unitOne, func(r *rig) {
+		r.up()
+		if err := r.release(1, drivers.Entry, 5*time.Second); err != nil { // sets the gate up
+			t.Fatal(err)
+		}
+		await[drivers.Passage](r)
+		time.Sleep(777 * time.Millisecond)
+		asked := time.Now()
+		if err := r.release(2, drivers.Entry, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		grants := r.host.frames(entryGrant)
+		if took := grants[len(grants)-1].at.Sub(asked); took > 6*time.Millisecond {
+			t.Errorf("the permit went out %v after Release, want one gap between frames", took)
+		}
+	})
+}
+
+func TestStartTimeIsSetWhereItDiffers(t *testing.T) {
+	onRig(t, turnstile.Settings{}, unitOne, func(r *rig) {
+		r.up()
+		for i, wait := range []time.Duration{5 * time.Second, 8 * time.Second, 8 * time.Second, 5 * time.Second} {
+			if err := r.release(drivers.PermitID(i), drivers.Entry, wait); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.sim.State().StartSeconds; got != uint16(wait/time.Second) {
+				t.Errorf("start time %d s, want %v", got, wait)
+			}
+			await[drivers.Passage](r)
+		}
+		if n := len(r.host.frames(startWrite)); n != 2 { // the gate comes with 5 s
+			t.Errorf("written %d times, want 2", n)
+		}
+		r.sim.PowerCycle()
+		r.line.SetFaults(board.Faults{Mute: true}) // it takes a while to come back
+		time.Sleep(3 * time.Second)
+		r.line.SetFaults(board.Faults{})
+		time.Sleep(3 * time.Second)
+		if err := r.release(9, drivers.Entry, 8*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.sim.State().StartSeconds; got != 8 {
+			t.Errorf("start time %d s after a power cut, want 8", got)
 		}
 	})
 }

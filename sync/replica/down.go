@@ -47,7 +47,8 @@ type Down struct {
 	rows, waitMs int
 	epoch        string
 	cursor       uint64
-	page         *wire.Page
+	page         *wire.Page // to be applied
+	reset        string     // epoch to be begun, until that is durable
 	pause        pause
 	caughtUp     bool
 }
@@ -71,7 +72,7 @@ func (d *Down) Step(ev DownEvent) DownAction {
 		d.page = nil
 	case ev.Applied: // a Reset: the cursor is at 0 of the new epoch
 		d.pause.ok()
-		d.cursor, d.caughtUp = 0, false
+		d.epoch, d.cursor, d.caughtUp = d.reset, 0, false
 	case ev.NotYet:
 		return DownAction{Sleep: notYet}
 	case ev.Failed:
@@ -89,12 +90,14 @@ func (d *Down) poll() DownAction {
 }
 
 func (d *Down) arrived(p *wire.Page) DownAction {
-	if p.Reset || p.Epoch != d.epoch {
-		d.epoch, d.page = p.Epoch, nil
+	switch {
+	case p.Epoch == "": // no feed has such an epoch: not to be believed
+		return d.Step(DownEvent{Failed: true})
+	case p.Reset || p.Epoch != d.epoch:
+		d.reset = p.Epoch
 		return DownAction{Reset: p.Epoch}
-	}
-	if p.Next < d.cursor { // never goes back
-		return d.poll()
+	case p.Next < d.cursor: // it never goes back; asking at once would only get the same again
+		return d.Step(DownEvent{Failed: true})
 	}
 	d.page = p
 	return DownAction{Apply: p}

@@ -18,8 +18,8 @@ type Config struct {
 	Rows  int    // rows per page; fewer while gates are active
 	// WaitMs is how long a poll waits for news, milliseconds.
 	WaitMs int
-	// Heard is told the outcome of every exchange: nil when the cloud answered, whatever it said. It
-	// must not block.
+	// Heard is told the outcome of every exchange: nil when the cloud served it, with the cloud's time.
+	// A *wire.Error is an answer too, but none that makes anything newer. It must not block.
 	Heard func(direction string, timeMs int64, err error)
 	// Pause waits, or returns ctx's error. Tests replace it; nil means real time.
 	Pause func(ctx context.Context, d time.Duration) error
@@ -108,23 +108,29 @@ func (r *Runner) up(ctx context.Context, act UpAction) UpEvent {
 	switch {
 	case act.Upload != 0:
 		entries, err := r.cfg.Store.Journal(act.Upload, wire.MaxBatchEntries, wire.MaxBatchBytes)
-		if err != nil || len(entries) == 0 {
+		if err == nil && len(entries) == 0 {
+			err = errors.New("no durable entry there")
+		}
+		if err != nil {
 			r.heard(ctx, "journal", 0, fmt.Errorf("read journal from %d: %w", act.Upload, err))
 			return UpEvent{Failed: true}
 		}
 		ack, err := r.cfg.Cloud.Upload(ctx, &wire.Batch{Epoch: r.cfg.Epoch, Entries: entries})
-		r.heard(ctx, "journal", ack.TimeMs, err)
 		var said *wire.Error
 		if errors.As(err, &said) && said.Code == wire.CodeGap && said.Ack != nil {
 			ack, err = *said.Ack, nil
 		}
+		r.heard(ctx, "journal", ack.TimeMs, err)
 		if err != nil {
 			return UpEvent{Failed: true}
 		}
 		r.cfg.Store.SetAcked(ack)
 		return UpEvent{Acked: &ack}
 	case act.Await != 0:
-		_ = r.cfg.Store.WaitDurable(ctx, act.Await) // the loop sees that ctx has ended
+		if err := r.cfg.Store.WaitDurable(ctx, act.Await); err != nil {
+			r.heard(ctx, "journal", 0, fmt.Errorf("wait for entry %d: %w", act.Await, err))
+			return UpEvent{Failed: true}
+		}
 		return UpEvent{Woke: true}
 	}
 	_ = r.cfg.Pause(ctx, act.Sleep)

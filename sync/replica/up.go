@@ -35,6 +35,8 @@ func NewUp(acked uint64) *Up { return &Up{acked: acked} }
 func (u *Up) Step(ev UpEvent, durable uint64) UpAction {
 	u.durable = durable
 	switch {
+	case ev.Acked != nil && ev.Acked.Durable == u.acked: // no step on: asking at once would get the same
+		return UpAction{Sleep: u.pause.fail()}
 	case ev.Acked != nil:
 		u.pause.ok()
 		u.acked = ev.Acked.Durable

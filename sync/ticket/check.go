@@ -166,14 +166,13 @@ func checkPlace(s *Scene, _ int64) (Verdict, bool) {
 }
 
 func checkTime(s *Scene, nowMs int64) (Verdict, bool) {
-	if !s.ClockOK {
-		return refuse(ClockUntrusted)
+	if s.Kind == RequestExit {
+		return pass() // people may leave at any time: no window, so no clock either
 	}
 	se := s.Session
-	if s.Kind == RequestExit {
-		return pass() // people may leave at any time
-	}
 	switch {
+	case !s.ClockOK:
+		return refuse(ClockUntrusted)
 	case nowMs >= se.EndMs:
 		return Verdict{Reason: SessionEnded, AtMs: s.Held.LastMs, Where: s.Held.LastAt}, true
 	case nowMs < se.AdmitFromMs && s.Lane.Now != 0 && s.Lane.Now != se.ID:
@@ -197,8 +196,11 @@ func checkHistory(s *Scene, _ int64) (Verdict, bool) {
 	h, used, most := &s.Held, s.Held.Used, s.max()
 	before := Verdict{N: used, Of: most, AtMs: h.LastMs, Where: h.LastAt}
 	if s.Kind == RequestExit {
-		if !h.Inside {
+		switch {
+		case !h.Inside:
 			return refuse(NotInside)
+		case h.Passage == PassagePending && !h.Recalling:
+			return refuse(GateBusy)
 		}
 		return pass()
 	}
@@ -207,6 +209,8 @@ func checkHistory(s *Scene, _ int64) (Verdict, bool) {
 		before.Reason = EntryUncertain
 	case used >= most:
 		before.Reason = MaxEntries
+	case h.Passage == PassagePending && !h.Recalling: // its end says how often the ticket is used
+		return refuse(GateBusy)
 	case used == 0 || s.Session.Reentry == ReentryFree:
 		return pass()
 	case s.Session.Reentry == ReentryNone:
@@ -232,6 +236,8 @@ func checkCustody(s *Scene, _ int64) (Verdict, bool) {
 	case s.Group.Home != s.Self:
 		return Verdict{Reason: AskOtherGate, Where: s.Group.Name}, true
 	case s.Session.Mode == CheckModeOnline:
+		return refuse(CustodyElsewhere)
+	case s.Ticket == nil && s.Held.Gen != 0: // taken out of the feed: not one that was never seen (R9)
 		return refuse(CustodyElsewhere)
 	case s.Ticket == nil && !(s.Session.SignedEntry && s.CaughtUp && s.Kind == RequestEntry):
 		return refuse(NotYetSynced)

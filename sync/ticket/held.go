@@ -15,7 +15,7 @@ const (
 type Held struct {
 	Gen       uint32 // newest generation seen or answered; never lowered
 	Holds     bool   // Gen was granted to this station and has been neither answered nor taken back
-	Recalling bool   // a recall of Gen waits for a passage to end (R5)
+	Recalling bool   // a feed entry waits for a passage to end (R5): the right is barred meanwhile
 	Used      uint16
 	Inside    bool
 	Passage   Passage
@@ -26,18 +26,26 @@ type Held struct {
 // Offer applies what a feed entry says of the right (custody-model.md section 2, station table). It
 // returns the new state, and the answer that must be durable in the journal before the feed cursor
 // may pass the entry (R3); kind 0 means that there is nothing to answer. wait is true when a passage
-// must end first: then state.Recalling is set and the entry has to be offered again (R5).
+// must end first: then state.Recalling is set and the entry has to be offered again (R5). Waiting
+// holds for grants and for "cloud" too, so that no fact of a passage is ever of an older generation
+// than the one it is folded into.
 func (h Held) Offer(r Right) (state Held, kind FactKind, answer Fact, wait bool) {
 	switch r.Custody {
 	case CustodyGranted:
-		if r.Gen > h.Gen {
-			if h.Passage == PassagePending { // a grant by signature is at the gate: let it end first
-				return h, 0, Fact{}, true
-			}
+		switch {
+		case r.Gen > h.Gen && h.Passage == PassagePending: // by signature, or before an override: it ends first
+			return h.waiting()
+		case r.Gen > h.Gen:
 			h = h.granted(r)
+		case r.Gen == h.Gen: // a recall that was withdrawn before its answer (R1)
+			h.Recalling = false
 		}
 	case CustodyCloud:
-		if r.Gen >= h.Gen && !h.answering(r) {
+		switch {
+		case r.Gen < h.Gen:
+		case h.Passage == PassagePending && (h.Holds || r.Gen > h.Gen):
+			return h.waiting() // the end of the passage belongs to this generation
+		default:
 			h.Gen, h.Holds, h.Recalling = r.Gen, false, false
 		}
 	case CustodyRecalled:
@@ -46,10 +54,10 @@ func (h Held) Offer(r Right) (state Held, kind FactKind, answer Fact, wait bool)
 	return h, 0, Fact{}, false
 }
 
-// answering reports whether the station still owes the end of a passage of this generation. The
-// cloud writes "cloud" for a generation it once gave only after the answer, so this is defensive.
-func (h Held) answering(r Right) bool {
-	return h.Holds && h.Passage == PassagePending && r.Gen == h.Gen
+// waiting bars the right until the passage has ended and the entry is offered again.
+func (h Held) waiting() (Held, FactKind, Fact, bool) {
+	h.Recalling = true
+	return h, 0, Fact{}, true
 }
 
 func (h Held) granted(r Right) Held {
@@ -71,8 +79,7 @@ func (h Held) recalled(r Right) (Held, FactKind, Fact, bool) {
 			h.Used, h.Inside = r.Used, r.Inside
 		}
 	case h.Passage == PassagePending:
-		h.Recalling = true
-		return h, 0, Fact{}, true
+		return h.waiting()
 	}
 	h.Gen, h.Holds, h.Recalling = r.Gen, false, false
 	kind := FactCustodyReleased
@@ -85,7 +92,7 @@ func (h Held) recalled(r Right) (Held, FactKind, Fact, bool) {
 // Fold applies one fact of this station. Facts are folded in journal order, at once when they are
 // appended and again by replay after a start; folding an older generation changes nothing.
 func (h Held) Fold(kind FactKind, f *Fact, timeMs int64) Held {
-	if f.Gen < h.Gen && f.Gen != 0 {
+	if f.Gen < h.Gen {
 		return h
 	}
 	if f.Gen > h.Gen {

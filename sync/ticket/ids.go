@@ -25,11 +25,11 @@ type Fen int64
 
 // String shows the amount as ¥280.00.
 func (f Fen) String() string {
-	sign := ""
+	sign, abs := "", uint64(f)
 	if f < 0 {
-		sign, f = "-", -f
+		sign, abs = "-", -abs
 	}
-	return fmt.Sprintf("%s¥%d.%02d", sign, f/100, f%100)
+	return fmt.Sprintf("%s¥%d.%02d", sign, abs/100, abs%100)
 }
 
 // HashSize is the length of a Hash in bytes.

@@ -25,7 +25,7 @@ func Num(n int64) string {
 
 // An Age is a moment whose distance from now the page shows and counts on.
 type Age struct {
-	Kind  string // "ago", "since" or "lost"; "" if there is no such moment
+	Kind  string // "ago", "quiet", "since" or "lost"; "" if there is no such moment
 	ISO   string
 	Text  string
 	Class string
@@ -39,6 +39,9 @@ const (
 
 // Ago says how old something is; the zero time is "never".
 func (s Speaker) Ago(now, at time.Time) Age { return s.age("ago", now, at) }
+
+// Quiet says how old something is whose age is no reason to look: it never turns amber.
+func (s Speaker) Quiet(now, at time.Time) Age { return s.age("quiet", now, at) }
 
 // Since says how long something has lasted. It never turns amber.
 func (s Speaker) Since(now, at time.Time) Age { return s.age("since", now, at) }
@@ -63,12 +66,22 @@ func (s Speaker) age(kind string, now, at time.Time) Age {
 		a.Class = "old"
 	}
 	switch {
-	case kind == "ago" && d > dateAfter:
-		a.Text = at.In(ticket.Shanghai()).Format("01-02 15:04")
+	case d > dateAfter && (kind == "ago" || kind == "quiet"):
+		a.Text = Day(at)
+	case kind == "quiet":
+		a.Text = s.T("age.ago", s.span(d))
 	default:
 		a.Text = s.T("age."+kind, s.span(d))
 	}
 	return a
+}
+
+// Present writes the time of day at now; in a part it is left to the page, which counts by itself.
+func (s Speaker) Present(now time.Time) string {
+	if s.still {
+		return ""
+	}
+	return Clock(now)
 }
 
 // span writes a duration in its largest unit: 3 秒, 41 分钟, 2 小时, 3 天.

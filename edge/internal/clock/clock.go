@@ -3,6 +3,7 @@
 package clock
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -63,5 +64,7 @@ func (c *Clock) Now() (ms int64, offsetMs int32, trusted bool) {
 	defer c.mu.Unlock()
 	now := c.wall().Add(c.offset)
 	trusted = c.measured || !c.floor.IsZero() && !now.Before(c.floor) && now.Before(c.floor.Add(trustAfter))
-	return now.UnixMilli(), int32(c.offset.Milliseconds()), trusted
+	// A machine that starts in 1970 is further off than the journal's 32 bits can say.
+	offset := min(max(c.offset.Milliseconds(), math.MinInt32), math.MaxInt32)
+	return now.UnixMilli(), int32(offset), trusted
 }

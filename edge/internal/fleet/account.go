@@ -25,6 +25,7 @@ const (
 	maxTries   = 5
 	lockFor    = 15 * time.Minute
 	sessionFor = 12 * time.Hour
+	maxNames   = 10_000 // unknown names are the caller's: they must not fill the memory
 )
 
 type account struct {
@@ -49,6 +50,11 @@ func (f *Fleet) AddAccount(name, role string) (password string, err error) {
 	if strings.TrimSpace(name) == "" || len(name) > 60 {
 		return "", &ticket.FieldError{Field: "name", Want: "1–60 字节的账号名 (1 to 60 bytes)", Code: "bad_account_name"}
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.accounts[name] != nil {
+		return "", &ticket.FieldError{Field: "name", Want: "未用过的账号名 (a name not in use)", Code: "account_exists"}
+	}
 	if password, err = randomText(12); err != nil {
 		return "", err
 	}
@@ -60,9 +66,7 @@ func (f *Fleet) AddAccount(name, role string) (password string, err error) {
 	if err := f.store.PutLocal(accountPrefix+name, a); err != nil {
 		return "", fmt.Errorf("fleet: add account: %w", err)
 	}
-	f.mu.Lock()
 	f.accounts[name] = a
-	f.mu.Unlock()
 	return password, nil
 }
 
@@ -82,39 +86,50 @@ func (f *Fleet) Login(_ context.Context, name, password string) (token string, e
 	if len(password) > 200 {
 		return "", ErrWrong
 	}
-	f.mu.Lock()
-	t := f.tries[name]
+	t, a := f.begin(name)
 	if t == nil {
-		t = &tries{}
-		if len(f.tries) < 10_000 { // names are the caller's: do not let them fill the memory
-			f.tries[name] = t
-		}
-	}
-	a, known := f.accounts[name]
-	locked := f.now().Before(t.until)
-	f.mu.Unlock()
-	if locked {
 		return "", ErrLocked
 	}
 	salt, want := make([]byte, 16), make([]byte, argonKey)
-	if known {
+	if a != nil {
 		salt, want = a.Salt, a.Verifier
 	}
-	good := subtle.ConstantTimeCompare(verifier(password, salt), want) == 1 && known
+	f.hashing.Lock()
+	good := subtle.ConstantTimeCompare(verifier(password, salt), want) == 1 && a != nil
+	f.hashing.Unlock()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !good {
-		if t.wrong++; t.wrong >= maxTries {
-			t.wrong, t.until = 0, f.now().Add(lockFor)
-		}
 		return "", ErrWrong
 	}
-	t.wrong = 0
+	*t = tries{}
 	if token, err = randomText(32); err != nil {
 		return "", err
 	}
 	f.sessions[token] = session{name, f.now().Add(sessionFor)}
 	return token, nil
+}
+
+// begin counts a try as wrong before the password is looked at, so that many at once get no more tries
+// than one after another; it returns nil for an account that is locked. a is nil for an unknown name.
+func (f *Fleet) begin(name string) (t *tries, a *account) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a = f.accounts[name]
+	if t = f.tries[name]; t == nil {
+		t = &tries{}
+		if a != nil || len(f.tries) < maxNames {
+			f.tries[name] = t
+		}
+	}
+	now := f.now()
+	if now.Before(t.until) {
+		return nil, a
+	}
+	if t.wrong++; t.wrong >= maxTries {
+		t.wrong, t.until = 0, now.Add(lockFor)
+	}
+	return t, a
 }
 
 // Who names the person of a session token.

@@ -78,7 +78,9 @@ type Fleet struct {
 	store Store
 	now   func() time.Time
 
-	mu       sync.Mutex
+	hashing sync.Mutex // one password at a time: each takes 19 MiB
+
+	mu       sync.Mutex              // guards the fields below
 	devices  map[ticket.Hash]*Device // by token hash; rows are replaced, never changed
 	accounts map[string]*account
 	tries    map[string]*tries

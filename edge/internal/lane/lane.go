@@ -13,6 +13,12 @@ import (
 	"yipiao/sync/ticket"
 )
 
+// decideFor bounds one decision: a disk that stalls must not open a gate after the person has left.
+const decideFor = 3 * time.Second
+
+// lastWord bounds what is still written when a decision or the lane itself has ended.
+const lastWord = time.Second
+
 // passageGrace is how long after its permit a passage may stay unknown before a waiting recall makes
 // it uncertain (R5).
 const passageGrace = 5 * time.Second
@@ -21,7 +27,8 @@ const passageGrace = 5 * time.Second
 type Ledger interface {
 	Do(ctx context.Context, req *ledger.Request, decide ledger.Decide) (ledger.Answer, error)
 	EndPassage(ctx context.Context, grant uint64, how ledger.End) (uint64, error)
-	OpenPassages(lane string) []ledger.Grant
+	OpenPassages(lane string) []ledger.Grant // oldest first
+	Note(ctx context.Context, kind ticket.FactKind, n ticket.Note) (uint64, error)
 	Ticket(id ticket.TicketID) (ticket.Ticket, ticket.Held, bool)
 }
 
@@ -34,7 +41,7 @@ type Config struct {
 	PermitFor time.Duration
 	Ledger    Ledger
 	Decide    ledger.Decide
-	Now       func() time.Time // for double reads and shown times
+	Now       func() time.Time // for double reads, waiting and shown times
 	Log       *slog.Logger
 	// Show is told everything that the lane shows, in order. It must not block.
 	Show func(Shown)
@@ -74,10 +81,14 @@ type Lane struct {
 	cfg     Config
 	events  chan any
 	m       machine
+	bursts  bursts
 	permits uint64
 	grant   uint64 // journal position of the open grant, 0 for none or an exit
 	permit  drivers.PermitID
+	before  *uint32   // the gate's counter before the open permit
 	until   time.Time // when the open passage must have ended
+	began   time.Time // when Run did: passages of an earlier run count from then
+	unsaid  bool      // the gate did not answer how the passage ended: ask again
 
 	mu   sync.Mutex
 	last Shown
@@ -139,6 +150,7 @@ func (l *Lane) Last() Shown {
 // Run handles events one by one until ctx ends. Passages left open by an earlier run are settled as
 // soon as the gate is up.
 func (l *Lane) Run(ctx context.Context) error {
+	l.began = l.cfg.Now()
 	if l.cfg.Gate == nil {
 		l.settleWithoutGate(ctx)
 	}
@@ -147,8 +159,13 @@ func (l *Lane) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			l.count(ctx, true)
 			return nil
 		case <-tick.C:
+			l.count(ctx, false)
+			if l.unsaid {
+				l.settle(ctx)
+			}
 			l.overdue(ctx)
 		case ev := <-l.events:
 			l.handle(ctx, ev)
@@ -170,21 +187,34 @@ func (l *Lane) handle(ctx context.Context, ev any) {
 }
 
 func (l *Lane) scanned(ctx context.Context, s drivers.Scan) {
+	l.count(ctx, false)
 	p := l.m.scan(s, l.cfg.Now())
 	if !p.decide {
 		p.show.Bytes = s.Bytes
 		l.show(p.show)
 		return
 	}
+	if l.unsaid { // an earlier passage is not settled: no new permit on top of it
+		if l.settle(ctx); l.unsaid {
+			l.m.forget()
+			l.show(Shown{Verdict: ticket.Verdict{Reason: ticket.GateFault}, Bytes: s.Bytes, At: l.cfg.Now()})
+			return
+		}
+	}
 	if s.Fault != drivers.ScanOK {
 		s.Data = nil // not one of our codes, whatever it is; the fact keeps nothing of it
 	}
+	l.before = l.counter()
 	req := &ledger.Request{
 		Kind: l.cfg.Kind, Payload: string(s.Data), Device: l.cfg.Name, Permitted: true, Lane: l.cfg.Lane(),
-		Gated: l.cfg.Gate != nil, Counter: l.counter(), PermitFor: l.cfg.PermitFor,
+		Gated: l.cfg.Gate != nil, Counter: l.before, PermitFor: l.cfg.PermitFor,
+		Counted: func(r ticket.Reason) bool { return l.bursts.refused(r, l.cfg.Now()) },
 	}
-	a, err := l.cfg.Ledger.Do(ctx, req, l.cfg.Decide)
+	bounded, cancel := context.WithTimeout(ctx, decideFor)
+	a, err := l.cfg.Ledger.Do(bounded, req, l.cfg.Decide)
+	cancel()
 	if err != nil {
+		l.giveBack(ctx, a.Seq)
 		a.Verdict = ticket.Verdict{Reason: ticket.StationFault}
 		l.cfg.Log.Error("decision failed", "lane", l.cfg.Name, "error", err)
 	}
@@ -196,6 +226,29 @@ func (l *Lane) scanned(ctx context.Context, s drivers.Scan) {
 		return
 	}
 	l.open(ctx, a, shown)
+}
+
+// giveBack returns the entry of a grant that may or may not become durable: nobody was let in on it.
+func (l *Lane) giveBack(ctx context.Context, grant uint64) {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+	defer cancel()
+	l.end(bounded, grant, ledger.Lapsed)
+}
+
+// count writes the counts of repeated refusals that are due. One that cannot be written is kept.
+func (l *Lane) count(ctx context.Context, all bool) {
+	for _, r := range l.bursts.due(l.cfg.Now(), all) {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		note := ticket.Note{Subject: l.cfg.Name, State: string(r.reason), Count: r.count}
+		seq, err := l.cfg.Ledger.Note(bounded, ticket.FactRefusalsRepeated, note)
+		cancel()
+		if seq != 0 { // in the journal, even if it was not waited for
+			l.bursts.written(r)
+		}
+		if err != nil {
+			l.cfg.Log.Error("count of refusals not recorded", "lane", l.cfg.Name, "error", err)
+		}
+	}
 }
 
 func (l *Lane) shown(a ledger.Answer, bytes int) Shown {

@@ -56,7 +56,11 @@ func (m *machine) decided(s Shown, opened bool) {
 	m.shown, m.busy = s, opened
 }
 
+// forget lets the next read of the same code be a new request: this one was not decided.
+func (m *machine) forget() { m.at = time.Time{} }
+
 // ended makes the lane ready: after a passage the next read is a new request.
 func (m *machine) ended() {
-	m.busy, m.at = false, time.Time{}
+	m.busy = false
+	m.forget()
 }

@@ -3,7 +3,6 @@ package lane
 import (
 	"context"
 	"errors"
-	"time"
 
 	"yipiao/drivers"
 	"yipiao/edge/internal/ledger"
@@ -19,7 +18,7 @@ func (l *Lane) open(ctx context.Context, a ledger.Answer, shown Shown) {
 		l.grant = a.Seq
 	}
 	shown.Passage = PassageWaiting
-	l.until = time.Now().Add(l.cfg.PermitFor + passageGrace)
+	l.until = l.cfg.Now().Add(l.cfg.PermitFor + passageGrace)
 	err := l.cfg.Gate.Release(ctx, drivers.Permit{ID: l.permit, Direction: l.direction(), For: l.cfg.PermitFor})
 	if err == nil {
 		l.m.decided(shown, true)
@@ -28,7 +27,7 @@ func (l *Lane) open(ctx context.Context, a ledger.Answer, shown Shown) {
 	}
 	l.cfg.Log.Error("gate did not open", "lane", l.cfg.Name, "error", err)
 	shown.Verdict = ticket.Verdict{Reason: ticket.GateFault}
-	if errors.Is(err, drivers.ErrNotRunning) || errors.Is(err, drivers.ErrRefused) {
+	if errors.Is(err, drivers.ErrNotRunning) || errors.Is(err, drivers.ErrRefused) || errors.Is(err, drivers.ErrPermitOpen) {
 		shown.EndSeq = l.end(ctx, l.grant, ledger.Lapsed)
 		shown.Passage = PassageLapsed
 		l.m.decided(shown, false)
@@ -70,12 +69,38 @@ func (l *Lane) end(ctx context.Context, grant uint64, how ledger.End) uint64 {
 // finish makes the lane ready for the next person and shows how the passage ended.
 func (l *Lane) finish(seq uint64, how ledger.End) {
 	s := l.m.shown
-	s.Passage = map[ledger.End]PassageState{
-		ledger.Passed: PassagePassed, ledger.Lapsed: PassageLapsed, ledger.Uncertain: PassageUncertain,
-	}[how]
-	s.EndSeq, s.At = seq, l.cfg.Now()
+	s.Passage, s.EndSeq, s.At = passageState(how), seq, l.cfg.Now()
 	l.m.ended()
-	l.grant = 0
+	l.grant, l.unsaid = 0, false
+	l.show(s)
+}
+
+func passageState(how ledger.End) PassageState {
+	switch how {
+	case ledger.Passed:
+		return PassagePassed
+	case ledger.Lapsed:
+		return PassageLapsed
+	case ledger.Uncertain:
+	}
+	return PassageUncertain
+}
+
+// close ends an open grant: the one at the gate now, or one of an earlier run, which is shown by what
+// the journal says of it.
+func (l *Lane) close(ctx context.Context, g *ledger.Grant, how ledger.End) {
+	seq := l.end(ctx, g.Seq, how)
+	if l.m.busy && g.Seq == l.grant {
+		l.finish(seq, how)
+		return
+	}
+	s := Shown{Ticket: g.Fact.Ticket, Seq: g.Seq, EndSeq: seq, Passage: passageState(how), At: l.cfg.Now()}
+	if g.Fact.Verdict != nil {
+		s.Verdict = *g.Fact.Verdict
+	}
+	if t, _, ok := l.cfg.Ledger.Ticket(g.Fact.Ticket); ok {
+		s.Seat, s.Holder = t.Seat, t.Holder
+	}
 	l.show(s)
 }
 
@@ -94,6 +119,7 @@ func (l *Lane) lost() {
 func (l *Lane) settle(ctx context.Context) {
 	open := l.cfg.Ledger.OpenPassages(l.cfg.Name)
 	if len(open) == 0 && !l.m.busy {
+		l.unsaid = false
 		return
 	}
 	pc, ok := l.cfg.Gate.(drivers.PassageCounter)
@@ -103,27 +129,30 @@ func (l *Lane) settle(ctx context.Context) {
 	}
 	after, err := pc.Withdraw(ctx, l.direction())
 	if err != nil {
-		l.cfg.Log.Warn("gate does not say how the passage ended", "lane", l.cfg.Name, "error", err)
-		return // the next GateUp asks again
+		if !l.unsaid {
+			l.cfg.Log.Warn("gate does not say how the passage ended", "lane", l.cfg.Name, "error", err)
+		}
+		l.unsaid = true // asked again soon: a gate that only was silent for a while tells no GateUp
+		return
 	}
+	l.unsaid = false
 	l.cfg.Log.Info("passages settled by the gate's counter", "lane", l.cfg.Name, "open", len(open))
-	var seq uint64
-	how := ledger.Lapsed
-	for _, g := range open {
-		how = judge(&g.Fact, l.pick(after), len(open))
-		seq = l.end(ctx, g.Seq, how)
+	for i := range open {
+		l.close(ctx, &open[i], judge(open[i].Fact.Counter, l.pick(after), len(open)))
 	}
-	l.finish(seq, how)
+	if l.m.busy { // a permit without a grant: an exit
+		l.finish(0, judge(l.before, l.pick(after), 1))
+	}
 }
 
 // judge says how a passage ended, from the counter before it and after the permit was withdrawn.
-func judge(f *ticket.Fact, after uint32, open int) ledger.End {
+func judge(before *uint32, after uint32, open int) ledger.End {
 	switch {
-	case f.Counter == nil || open != 1:
+	case before == nil || open != 1:
 		return ledger.Uncertain
-	case after == *f.Counter:
+	case after == *before:
 		return ledger.Lapsed
-	case after == *f.Counter+1:
+	case after == *before+1: // the counter wraps, and so does this
 		return ledger.Passed
 	}
 	return ledger.Uncertain
@@ -131,24 +160,31 @@ func judge(f *ticket.Fact, after uint32, open int) ledger.End {
 
 // settleWithoutGate ends open passages that no counter can tell of.
 func (l *Lane) settleWithoutGate(ctx context.Context) {
-	for _, g := range l.cfg.Ledger.OpenPassages(l.cfg.Name) {
-		l.finish(l.end(ctx, g.Seq, ledger.Uncertain), ledger.Uncertain)
+	open := l.cfg.Ledger.OpenPassages(l.cfg.Name)
+	for i := range open {
+		l.close(ctx, &open[i], ledger.Uncertain)
 	}
 	if l.m.busy {
 		l.finish(0, ledger.Uncertain)
 	}
 }
 
-// overdue gives up on a gate that is lost while a recall waits for the passage (R5).
+// overdue gives up on a gate that is lost while a recall waits for the passage (R5), be it of this run
+// or of an earlier one: the recall holds up the whole feed.
 func (l *Lane) overdue(ctx context.Context) {
-	if !l.m.busy || time.Now().Before(l.until) {
-		return
-	}
-	if l.grant == 0 {
+	now := l.cfg.Now()
+	if l.m.busy && l.grant == 0 && !now.Before(l.until) {
 		l.finish(0, ledger.Uncertain)
-		return
 	}
-	if _, h, ok := l.cfg.Ledger.Ticket(l.m.shown.Ticket); ok && h.Recalling {
-		l.finish(l.end(ctx, l.grant, ledger.Uncertain), ledger.Uncertain)
+	open := l.cfg.Ledger.OpenPassages(l.cfg.Name)
+	for i := range open {
+		g, until := &open[i], l.began.Add(l.cfg.PermitFor+passageGrace)
+		if l.m.busy && g.Seq == l.grant {
+			until = l.until
+		}
+		_, h, ok := l.cfg.Ledger.Ticket(g.Fact.Ticket)
+		if ok && h.Recalling && !now.Before(until) {
+			l.close(ctx, g, ledger.Uncertain)
+		}
 	}
 }

@@ -96,6 +96,7 @@ func (l *Ledger) Apply(ctx context.Context, p *wire.Page) error {
 	if err := l.answerRecalls(ctx, b.tickets); err != nil {
 		return err
 	}
+	b.tickets = l.newest(b.tickets)
 	next := now
 	next.cursor = p.Next
 	if p.CaughtUp {
@@ -166,15 +167,15 @@ func (b *batch) decode(e *wire.Entry) bool {
 }
 
 // answerRecalls bars and answers every recall in the page and returns once the journal is durable up
-// to its end in memory at that moment, whoever wrote it (R3).
+// to its end in memory at that moment, whoever wrote it (R3). That holds for a page without recalls
+// too: a grant may rest on a passage whose end is in memory only.
 func (l *Ledger) answerRecalls(ctx context.Context, tickets []*ticket.Ticket) error {
-	recalls, waiting := 0, false
+	waiting := false
 	for _, t := range tickets {
 		if t.Entry.Custody != ticket.CustodyRecalled {
-			waiting = waiting || l.mustWait(t)
+			waiting = l.mustWait(t) || waiting
 			continue
 		}
-		recalls++
 		wait, err := l.answer(t)
 		if err != nil {
 			return err
@@ -184,13 +185,14 @@ func (l *Ledger) answerRecalls(ctx context.Context, tickets []*ticket.Ticket) er
 	if waiting {
 		return replica.ErrNotYet
 	}
-	if recalls == 0 {
+	if len(tickets) == 0 {
 		return nil
 	}
 	return l.durable(ctx, l.journal.End())
 }
 
-// mustWait reports whether a grant meets a passage by signature of the same ticket.
+// mustWait reports whether an entry that needs no answer meets a passage that has to end first; the
+// right is then barred, so that nothing new begins meanwhile.
 func (l *Ledger) mustWait(t *ticket.Ticket) bool {
 	r := l.get(t.ID)
 	if r == nil {
@@ -198,8 +200,29 @@ func (l *Ledger) mustWait(t *ticket.Ticket) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, _, _, wait := r.held.Offer(t.Entry)
+	held, _, _, wait := r.held.Offer(t.Entry)
+	if wait {
+		r.held.Recalling = held.Recalling
+	}
 	return wait
+}
+
+// newest leaves out of a batch what is older than the station knows already: a feed that was rebuilt
+// from an earlier time may bring it.
+func (l *Ledger) newest(tickets []*ticket.Ticket) []*ticket.Ticket {
+	out := tickets[:0]
+	for _, t := range tickets {
+		if r := l.get(t.ID); r == nil || !r.knowsNewer(t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (r *row) knowsNewer(t *ticket.Ticket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.t != nil && r.t.Ver > t.Ver
 }
 
 func (l *Ledger) answer(t *ticket.Ticket) (wait bool, err error) {
@@ -263,9 +286,12 @@ func asideKey(e *wire.Entry) []byte { return []byte(string(e.Kind) + "\x00" + e.
 
 // remove deletes what a tombstone names. A ticket's state stays: its facts happened.
 func (l *Ledger) remove(tx *bbolt.Tx, e *wire.Entry) error {
+	if err := tx.Bucket(bucketAside).Delete(asideKey(e)); err != nil {
+		return err
+	}
 	id, err := strconv.ParseUint(e.Key, 10, 64)
 	if err != nil {
-		return nil //nolint:nilerr // a key that no kind of ours can have names nothing here
+		return nil //nolint:nilerr // an opaque key: of a kind that is only ever kept aside
 	}
 	switch e.Kind {
 	case wire.KindSession:
@@ -281,119 +307,5 @@ func (l *Ledger) remove(tx *bbolt.Tx, e *wire.Entry) error {
 		}
 		return tx.Bucket(bucketTicket).Delete(ticketKey(r.t.Session, r.t.ID))
 	}
-	return tx.Bucket(bucketAside).Delete(asideKey(e))
-}
-
-// absorb makes a stored batch count in memory.
-func (l *Ledger) absorb(b *batch) {
-	l.mu.Lock()
-	for _, s := range b.sessions {
-		l.putSession(s)
-	}
-	for _, g := range b.groups {
-		l.groups[g.ID] = g
-	}
-	for _, k := range b.keys {
-		l.keys[k.ID] = *k
-	}
-	for i := range b.aside {
-		l.keepAside(&b.aside[i])
-	}
-	if len(l.aside) > 0 {
-		for i := range b.read {
-			l.dropAside(&b.read[i])
-		}
-	}
-	l.mu.Unlock()
-	for _, t := range b.tickets {
-		l.putTicket(t)
-	}
-	for i := range b.gone {
-		l.forget(&b.gone[i])
-	}
-}
-
-// keepAside remembers an entry that cannot be read, once per key; it needs l.mu.
-func (l *Ledger) keepAside(e *wire.Entry) {
-	l.dropAside(e)
-	ids := named(e)
-	l.aside[string(asideKey(e))] = ids
-	for _, id := range ids {
-		l.unread[id]++
-	}
-}
-
-// dropAside forgets an entry kept aside, if there is one of that key; it needs l.mu.
-func (l *Ledger) dropAside(e *wire.Entry) {
-	key := string(asideKey(e))
-	for _, id := range l.aside[key] {
-		if l.unread[id]--; l.unread[id] <= 0 {
-			delete(l.unread, id)
-		}
-	}
-	delete(l.aside, key)
-}
-
-// named lists the tickets that an entry kept aside concerns.
-func named(e *wire.Entry) []ticket.TicketID {
-	if e.Kind == wire.KindTicket {
-		if id, err := strconv.ParseUint(e.Key, 10, 64); err == nil {
-			return append([]ticket.TicketID{ticket.TicketID(id)}, e.Tickets...)
-		}
-	}
-	return e.Tickets
-}
-
-// putSession needs l.mu.
-func (l *Ledger) putSession(s *sessionEntry) {
-	l.sessions[s.S.ID] = &session{s: s.S, pos: s.Pos}
-}
-
-func (l *Ledger) putTicket(t *ticket.Ticket) {
-	r := l.obtain(t.ID)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.t != nil && r.t.Ver > t.Ver {
-		return // an older page that came late
-	}
-	before := r.held
-	if held, kind, _, wait := r.held.Offer(t.Entry); kind == 0 && !wait {
-		r.held = held
-	}
-	if r.t == nil {
-		l.countsOf(t.Session).tickets.Add(1)
-	}
-	r.t = t
-	l.count(t.Session, before, r.held)
-}
-
-func (l *Ledger) forget(e *wire.Entry) {
-	id, err := strconv.ParseUint(e.Key, 10, 64)
-	if err != nil {
-		return
-	}
-	if e.Kind == wire.KindTicket {
-		if r := l.get(ticket.TicketID(id)); r != nil {
-			r.mu.Lock()
-			if r.t != nil {
-				l.countsOf(r.t.Session).tickets.Add(-1)
-			}
-			r.t = nil
-			r.held.Holds = false
-			r.mu.Unlock()
-		}
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.dropAside(e)
-	switch e.Kind {
-	case wire.KindSession:
-		delete(l.sessions, ticket.SessionID(id))
-	case wire.KindGateGroup:
-		delete(l.groups, ticket.GateGroupID(id))
-	case wire.KindSignKey:
-		delete(l.keys, ticket.KeyID(id))
-	case wire.KindTicket:
-	}
+	return nil
 }

@@ -52,8 +52,15 @@ func openCatalogue(path string, key []byte) (*catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue %s: %w", path, err)
 	}
-	c := &catalogue{db: db, aead: aead}
-	return c, db.Update(func(tx *bbolt.Tx) error {
+	if err := prepare(db, path); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &catalogue{db: db, aead: aead}, nil
+}
+
+// prepare makes the buckets of a new file and refuses a file of another format.
+func prepare(db *bbolt.DB, path string) error {
+	return db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketSession, bucketGroup, bucketKey, bucketTicket, bucketState, bucketAside, bucketLocal} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return fmt.Errorf("catalogue: %w", err)

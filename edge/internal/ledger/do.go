@@ -25,6 +25,9 @@ type Request struct {
 	Gated     bool
 	Counter   *uint32
 	PermitFor time.Duration
+	// Counted, if set, is asked about a refusal without a nonce before it is recorded: true means that
+	// the caller counts it instead. It is called under the ticket's lock and must not block.
+	Counted func(ticket.Reason) bool
 }
 
 // An Answer is what the asker may be told. It is durable.
@@ -129,19 +132,15 @@ func (l *Ledger) decide(req *Request, sum *ticket.Hash, decide Decide) (a Answer
 	l.surroundings(&s, ms)
 	v := decide(&s, ms)
 	a = Answer{Verdict: v, TimeMs: ms, Ticket: s.Ticket, Session: s.Session, Class: s.Class}
-	kind, f := ticket.Exercise(&s, v, req.Gated)
-	f.Device, f.Request = req.Device, sum
-	if sum != nil {
-		f.Nonce = &req.Nonce
-	}
-	if kind == ticket.FactEntryGranted && req.Gated {
-		f.Counter, f.PermitS = req.Counter, uint8(req.PermitFor/time.Second)
-	}
+	kind, f := req.fact(&s, v, sum)
 	if !v.Reason.Final() {
 		return a, 0, nil
 	}
 	if r != nil {
 		wait = r.last
+	}
+	if kind == ticket.FactRefused && sum == nil && req.Counted != nil && req.Counted(v.Reason) {
+		return a, wait, nil
 	}
 	if a.Seq, err = l.commit(r, kind, &f, ms, offset); err != nil {
 		return a, 0, err
@@ -150,6 +149,19 @@ func (l *Ledger) decide(req *Request, sum *ticket.Hash, decide Decide) (a Answer
 		wait = a.Seq // refusals at a lane's own scanner wait only for what they rest on
 	}
 	return a, wait, nil
+}
+
+// fact is what a verdict on the request becomes in the journal.
+func (req *Request) fact(s *ticket.Scene, v ticket.Verdict, sum *ticket.Hash) (ticket.FactKind, ticket.Fact) {
+	kind, f := ticket.Exercise(s, v, req.Gated)
+	f.Device, f.Request = req.Device, sum
+	if sum != nil {
+		f.Nonce = &req.Nonce
+	}
+	if kind == ticket.FactEntryGranted && req.Gated {
+		f.Counter, f.PermitS = req.Counter, uint8(req.PermitFor/time.Second)
+	}
+	return kind, f
 }
 
 // commit appends a fact about a row (nil for something that is no ticket of ours), whose lock is

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"sort"
 	"sync"
 
 	"yipiao/sync/ticket"
@@ -54,7 +55,7 @@ func (p *passages) oldest(limit uint64) uint64 {
 }
 
 // OpenPassages lists the admissions of a lane whose passage has not ended: after a restart the gate's
-// own counter must say how each ended (sync.md section 4).
+// own counter must say how each ended (sync.md section 4). The oldest comes first.
 func (l *Ledger) OpenPassages(lane string) []Grant {
 	l.open.mu.Lock()
 	defer l.open.mu.Unlock()
@@ -64,6 +65,7 @@ func (l *Ledger) OpenPassages(lane string) []Grant {
 			out = append(out, Grant{Seq: seq, Fact: f})
 		}
 	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Seq < out[j].Seq })
 	return out
 }
 

@@ -30,11 +30,7 @@ func newLane(s webui.Speaker, l *Lane, now time.Time) laneView {
 		v.Head += " · " + last.Seat
 	}
 	v.Holder, v.Flag, v.Repeat = last.Holder, v.Mark.Flag, last.Repeat
-	v.Clock, v.Age = webui.Clock(last.At), s.Ago(now, last.At)
-	if v.Age.Class == "old" {
-		v.Age.Class = "" // nobody came: that is no reason to look
-	}
-	v.Age.Kind = "quiet"
+	v.Clock, v.Age = webui.Clock(last.At), s.Quiet(now, last.At) // nobody came: no reason to look
 	return v
 }
 

@@ -31,7 +31,7 @@ type mark struct{ Class, Word string }
 type barView struct {
 	Uplink   badge
 	Age      webui.Age
-	Clock    string // the chip's class is Class
+	Clock    string
 	ClockBad bool
 }
 
@@ -41,12 +41,13 @@ type laneView struct {
 	ID, Class, Title string
 	Chip             mark
 	Mark             webui.Verdict
-	Head, Reason     string //放行 · A区 12排07座; why
+	Head, Reason     string // 放行 · A区 12排07座; why
 	Holder           string // masked
 	Legal            string
 	Passage          mark
 	Flag, Repeat     bool
-	Clock, Say       string
+	Clock            string
+	Latest           bool // the lane that has shown something last
 	Age              webui.Age
 	Counts           string
 	Devices          []mark
@@ -109,7 +110,7 @@ func newView(s webui.Speaker, o Overview, now time.Time) view {
 	}
 	v.Say = newSay(s, &o, now)
 	if i := latest(o.Lanes); i >= 0 {
-		v.Lanes[i].Say = v.Lanes[i].Title + " " + v.Lanes[i].Head + " " + v.Lanes[i].Reason
+		v.Lanes[i].Latest = true
 	}
 	return v
 }

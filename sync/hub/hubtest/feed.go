@@ -107,7 +107,9 @@ func compactionKeepsTheNewest(t *testing.T, w World) {
 	if tk.Status != ticket.StatusBlocked || tk.StatusMs != 77 || tk.Entry.Custody != ticket.CustodyGranted || tk.Holder != "*三" {
 		t.Fatalf("body %+v", tk)
 	}
-	w.PutSession(one, aSession(session, true))
+	renamed := aSession(session, false)
+	renamed.Name = "样例话剧（加演）"
+	w.PutSession(one, renamed)
 	all, _, _ := serve(t, w, one, 0, 100)
 	if len(all) != 3 || all[2].Kind != wire.KindSession || all[2].Ver != 2 {
 		t.Fatalf("read from 0: %+v", all)

@@ -10,23 +10,30 @@ import (
 	"yipiao/sync/journal/seglog"
 )
 
+const exampleEpoch = 0x1122334455667788 // of the documented segment
+
 // FuzzSegment puts arbitrary bytes over a real segment. Open must not panic; what it returns must
-// be a prefix of what was written, because neither CRC nor chain can be met by chance; and having
-// opened once, the log must open cleanly with the same end.
+// be a prefix of what was written, because the chain cannot be met by chance, even where fix makes
+// all CRCs right; and having opened once, the log must open cleanly with the same end.
 func FuzzSegment(f *testing.F) {
 	seg := exampleSegment(f)
-	f.Add(0, []byte(nil))
-	f.Add(headerSize, []byte{0, 0, 0, 0})
-	f.Add(headerSize+64, seg[headerSize:headerSize+64])
-	f.Add(headerSize+176, seg[headerSize+64:headerSize+176])
-	f.Add(startOff, make([]byte, 36))
-	f.Add(0x4a0, bytes.Repeat([]byte{0xff}, 2000))
-	f.Fuzz(func(t *testing.T, off int, patch []byte) {
+	f.Add(0, []byte(nil), false)
+	f.Add(headerSize, []byte{0, 0, 0, 0}, false)
+	f.Add(headerSize+64, seg[headerSize:headerSize+64], false)
+	f.Add(headerSize+176, seg[headerSize+64:headerSize+176], false)
+	f.Add(startOff, make([]byte, 36), false)
+	f.Add(0x4a0, bytes.Repeat([]byte{0xff}, 2000), true)
+	f.Add(headerSize+16, []byte{1}, true)
+	f.Add(headerSize+64+29, []byte{9}, true)
+	f.Fuzz(func(t *testing.T, off int, patch []byte, fix bool) {
 		if off < 0 || off > len(seg) {
 			return
 		}
 		spoilt := bytes.Clone(seg)
 		copy(spoilt[off:], patch)
+		if fix {
+			seglog.FixRecords(spoilt[headerSize:], exampleEpoch)
+		}
 		for _, allow := range []bool{false, true} {
 			d := logtest.NewDisk(1, 64<<20)
 			d.Put(segFile(1), spoilt)
@@ -67,10 +74,14 @@ func checkPrefix(t *testing.T, l *seglog.Log) {
 // FuzzRecord decodes arbitrary bytes as a record and puts what it got together again.
 func FuzzRecord(f *testing.F) {
 	seg := exampleSegment(f)
-	f.Add(seg[headerSize:headerSize+64], uint64(0x1122334455667788))
-	f.Add(seg[0x480:0x4b0], uint64(0x1122334455667788))
+	f.Add(seg[headerSize:headerSize+64], uint64(exampleEpoch))
+	f.Add(seg[0x480:0x4b0], uint64(exampleEpoch))
 	f.Add([]byte{0x30}, uint64(0))
 	f.Fuzz(func(t *testing.T, b []byte, epoch uint64) {
+		if len(b) >= recordHead {
+			b = bytes.Clone(b)
+			seglog.FixRecords(b, epoch)
+		}
 		size, e, ok := seglog.DecodeRecord(b, epoch)
 		if !ok {
 			return

@@ -39,9 +39,11 @@ function patchAttributes(old, fresh) {
 function patch(old, fresh) {
   if (old.nodeType === Node.TEXT_NODE) return patchText(old, fresh);
   if (old.nodeType !== Node.ELEMENT_NODE) return;
+  if (old.dataset.present !== undefined) return; // counted here
   if (old.dataset.age && fresh.dataset.age) { // its text and colour are counted here
-    old.dataset.age = fresh.dataset.age;
-    old.setAttribute('datetime', fresh.getAttribute('datetime'));
+    for (const a of ['data-age', 'datetime']) {
+      if (fresh.hasAttribute(a)) old.setAttribute(a, fresh.getAttribute(a));
+    }
     return;
   }
   patchAttributes(old, fresh);
@@ -86,12 +88,15 @@ function day(ms) { // in Asia/Shanghai, which has no daylight saving time
   return `${d.slice(5, 10)} ${d.slice(11, 16)}`;
 }
 
+const time = (ms) => new Date(ms + 8 * 3600e3).toISOString().slice(11, 19);
+
 function showAge(chip, now) {
+  if (chip.dataset.age === 'live') return setText(chip.lastElementChild, chip.dataset.text);
   const at = Date.parse(chip.getAttribute('datetime'));
   const seconds = Math.max(0, Math.floor((now - at) / 1000));
   const kind = chip.dataset.age;
-  const late = kind === 'ago' && seconds > 86400;
-  setText(chip.lastElementChild, late ? day(at) : fill(words[kind], span(seconds)));
+  const late = (kind === 'ago' || kind === 'quiet') && seconds > 86400;
+  setText(chip.lastElementChild, late ? day(at) : fill(words[kind] ?? words.ago, span(seconds)));
   chip.classList.toggle('old', kind === 'ago' && seconds > 300);
   chip.classList.toggle('never', kind === 'lost');
 }
@@ -109,6 +114,8 @@ function tick() {
     if (stale) setText(chip.lastElementChild, fill(words.stale, silent));
     else showAge(chip, now);
   }
+  const present = document.querySelector('[data-present]');
+  if (present && !stale) setText(present, time(now));
 }
 
 // ---- characters that this machine cannot draw: 〔U+2xxxx〕, never a box ----
@@ -145,10 +152,11 @@ function legible(root) {
 let announced = -Infinity;
 
 function announce() {
-  const latest = document.querySelector('[data-say]');
+  const latest = document.querySelector('[data-latest]');
   if (!latest || performance.now() - announced < 3000) return;
   announced = performance.now();
-  setText(document.getElementById('announce'), latest.dataset.say);
+  const read = [...latest.querySelectorAll('[data-read]')].map((e) => e.cloneNode(true));
+  document.getElementById('announce').replaceChildren(...read);
 }
 
 // ---- the stream ----

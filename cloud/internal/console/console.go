@@ -1,0 +1,112 @@
+package console
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/gofiber/fiber/v2"
+
+	"yipiao/sync/webui"
+	"yipiao/sync/webui/shell"
+)
+
+// Events to publish on the page's bus: what has happened.
+const (
+	EventContact webui.Event = "contact" // a station asked or reported
+	EventFacts   webui.Event = "facts"   // facts were taken over or applied
+	EventFeed    webui.Event = "feed"    // the feed has grown
+	EventSession webui.Event = "session" // a session or its counts
+	EventDead    webui.Event = "dead"    // an entry could not be applied, or was settled
+)
+
+// Errors of Auth.Login.
+var (
+	// ErrWrong is returned for an unknown name or a wrong password, without saying which.
+	ErrWrong = shell.ErrWrong
+	// ErrLocked is returned while a name is locked after five wrong passwords.
+	ErrLocked = shell.ErrLocked
+)
+
+// lostAfter is how long after its last request a station counts as out of contact: a station that is
+// up to date asks again every 25 seconds at the latest.
+const lostAfter = 40 * time.Second
+
+// A Source tells what the page shows.
+type Source interface {
+	// Overview returns the present state. It is called from many goroutines, at most about four times a
+	// second and language; it must answer within some ten milliseconds.
+	Overview() Overview
+}
+
+// Auth is the accounts of those who may look. Implementations are safe for concurrent use.
+type Auth interface {
+	// Login returns a new session's token, ErrWrong, ErrLocked, or another error for a fault.
+	Login(ctx context.Context, name, password string) (token string, err error)
+	// Who names the person of a token; ok is false when the session is unknown or has ended.
+	Who(token string) (name string, ok bool)
+	// Logout ends a session. An unknown token is no error.
+	Logout(token string)
+}
+
+// Config is what the page needs. All fields are required.
+type Config struct {
+	Source Source
+	Auth   Auth
+	Bus    *webui.Bus // close it before the app shuts down
+	Now    func() time.Time
+	Log    *slog.Logger
+}
+
+//go:embed templates/*.html
+var templates embed.FS
+
+//go:embed texts.json
+var texts []byte
+
+// Mount registers the page at the root of app: /, /login, /logout, /live and /assets/.
+func Mount(app fiber.Router, cfg Config) error {
+	if cfg.Source == nil {
+		return fmt.Errorf("console: source is required")
+	}
+	page, err := newPage()
+	if err != nil {
+		return err
+	}
+	err = shell.Mount(app, shell.Config{
+		Page: page, Bus: cfg.Bus, Auth: cfg.Auth, Log: cfg.Log, Now: cfg.Now,
+		Site: func(s webui.Speaker) shell.Site {
+			return shell.Site{Name: cfg.Source.Overview().Name, Sub: s.T("site"), Cookie: "yipiao_cloud"}
+		},
+		View: func(s webui.Speaker, now time.Time) any { return newView(s, cfg.Source.Overview(), now) },
+	})
+	if err != nil {
+		return fmt.Errorf("console: %w", err)
+	}
+	return nil
+}
+
+// NotFound answers what no other route has taken, as a page. Register it last. Paths under /api/ are
+// left to the app's error handler.
+func NotFound(log *slog.Logger) (fiber.Handler, error) {
+	page, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	return shell.NotFound(page, log), nil
+}
+
+func newPage() (*webui.Page, error) {
+	files, err := fs.Sub(templates, "templates")
+	if err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	page, err := webui.NewPage(files, texts, "bar", "kpis", "stations", "facts", "sessions", "dead")
+	if err != nil {
+		return nil, fmt.Errorf("console: %w", err)
+	}
+	return page, nil
+}

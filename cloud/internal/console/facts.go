@@ -1,0 +1,76 @@
+package console
+
+import (
+	"time"
+
+	"yipiao/sync/ticket"
+	"yipiao/sync/webui"
+)
+
+type factView struct {
+	ID, Station, What, Where, Clock string
+	Seq                             uint64
+	Mark                            webui.Verdict // Class "" for a fact without a verdict
+	Dot                             string
+	Legal                           string
+}
+
+type deadView struct {
+	ID, Station, Kind, Reason string
+	Seq                       uint64
+	Age                       webui.Age
+}
+
+// newFact says a fact in one line. Where is place and seat; nothing in it names a ticket.
+func newFact(s webui.Speaker, f *Fact) factView {
+	v := factView{
+		ID: factID(f.Station, f.Seq), Station: f.Station.String(), Seq: f.Seq, Clock: webui.Clock(f.At),
+		What: s.T(factKey(f.Kind)), Where: join(f.Lane, f.Seat, f.Session), Dot: factDot(f.Kind),
+	}
+	if f.Verdict != nil {
+		v.Mark = s.Verdict(*f.Verdict)
+		v.What, v.Legal = v.Mark.Word+s.T("fact.colon")+v.Mark.Reason, v.Mark.Legal
+	}
+	if f.Note != nil {
+		v.Where = join(f.Note.Subject, f.Note.State)
+	}
+	return v
+}
+
+func factID(station ticket.StationID, seq uint64) string {
+	return "fact-" + webui.ID(uint64(station)) + "-" + webui.ID(seq)
+}
+
+func factKey(k ticket.FactKind) string { return "fact." + k.String() }
+
+// factDot is the mark of a fact without a verdict.
+func factDot(k ticket.FactKind) string {
+	switch k {
+	case ticket.FactEntryUncertain:
+		return "warn"
+	case ticket.FactEntryPassed, ticket.FactStationStarted:
+		return "ok"
+	}
+	return "off"
+}
+
+func join(parts ...string) string {
+	out := ""
+	for _, p := range parts {
+		switch {
+		case p == "":
+		case out == "":
+			out = p
+		default:
+			out += " · " + p
+		}
+	}
+	return out
+}
+
+func newDead(s webui.Speaker, d *DeadLetter, now time.Time) deadView {
+	return deadView{
+		ID: "dead-" + factID(d.Station, d.Seq), Station: d.Station.String(), Seq: d.Seq,
+		Kind: s.T(factKey(d.Kind)), Reason: d.Reason, Age: s.Ago(now, d.At),
+	}
+}
