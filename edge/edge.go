@@ -13,6 +13,7 @@ import (
 	"yipiao/edge/internal/fleet"
 	"yipiao/edge/internal/lane"
 	"yipiao/edge/internal/ledger"
+	"yipiao/edge/internal/maint"
 	"yipiao/edge/internal/supervise"
 	"yipiao/edge/internal/uplink"
 	"yipiao/sync/link/httplink"
@@ -46,6 +47,8 @@ type Station struct {
 	monitor *uplink.Monitor
 	sync    *replica.Runner
 	web     *web
+	tally   tally
+	doors   doors
 	started time.Time
 }
 
@@ -79,6 +82,10 @@ func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 	}
 	if s.ledger, err = openLedger(cfg, id, s.clock, s.observe, log); err != nil {
 		return nil, err
+	}
+	now, _, _ := s.clock.Now()
+	if err := s.tally.load(s.ledger, now); err != nil {
+		return nil, errors.Join(err, s.ledger.Close())
 	}
 	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleWeb} {
 		if err := step(); err != nil {
@@ -161,7 +168,7 @@ func (s *Station) measured(cloudMs int64, sent, got time.Time) {
 
 func (s *Station) uplinkChanged(_ context.Context, from, to uplink.State) {
 	s.note(ticket.FactUplinkChanged, ticket.Note{Subject: "uplink", Was: string(from), State: string(to)})
-	s.web.changed()
+	s.web.changed(maint.EventUplink)
 }
 
 // note journals a fact that nobody waits for; a failing journal shows in every decision anyway.
@@ -179,12 +186,17 @@ func (s *Station) heard(direction string, _ int64, err error) {
 		return
 	}
 	s.monitor.Heard(time.Now())
-	s.web.changed()
+	s.web.changed(maint.EventFeed)
 }
 
-// observe is told every durable fact.
-func (s *Station) observe(ledger.Observed) {
-	if s.web != nil {
-		s.web.changed()
+// observe is told every durable fact, in order.
+func (s *Station) observe(o ledger.Observed) {
+	s.tally.add(o)
+	if s.web == nil {
+		return
+	}
+	s.web.changed(maint.EventQueue)
+	if _, ok := s.doors.add(o, s.ledger); ok {
+		s.web.changed(maint.EventVerdict)
 	}
 }

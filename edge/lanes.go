@@ -9,6 +9,7 @@ import (
 	"yipiao/drivers"
 	"yipiao/edge/internal/devices"
 	"yipiao/edge/internal/lane"
+	"yipiao/edge/internal/maint"
 	"yipiao/sync/ticket"
 )
 
@@ -33,7 +34,7 @@ func (s *Station) assembleLanes() error {
 	}
 	s.devices.OnHealth(func(st devices.Status) {
 		s.note(ticket.FactDeviceStatus, ticket.Note{Subject: st.Name, State: string(st.State), Text: st.Note})
-		s.web.changed()
+		s.web.changed(maint.EventDevice)
 	})
 	return errors.Join(errs...)
 }
@@ -121,11 +122,11 @@ func (u *laneUnit) alarm(a drivers.Alarm) {
 	}
 	u.st.log.Warn("gate alarm", "lane", u.cfg.Name, "alarm", state)
 	u.st.note(ticket.FactDeviceStatus, ticket.Note{Subject: u.cfg.Gate, State: "alarm_" + state, Text: a.Note})
-	u.st.web.changed()
+	u.st.web.changed(maint.EventDevice)
 }
 
 // shown is told everything a lane shows.
 func (s *Station) shown(sh lane.Shown) {
 	s.board.Post(sh)
-	s.web.changed()
+	s.web.changed(maint.EventVerdict)
 }

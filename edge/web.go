@@ -12,10 +12,13 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
+	"yipiao/edge/internal/fleet"
 	"yipiao/edge/internal/lanapi"
+	"yipiao/edge/internal/maint"
 	"yipiao/edge/internal/supervise"
 	"yipiao/sync/link/identity"
 	"yipiao/sync/ticket"
+	"yipiao/sync/webui"
 )
 
 // Limits of the LAN listener: a handheld that dies or dawdles must not hold anything.
@@ -31,13 +34,14 @@ const (
 type web struct {
 	st   *Station
 	app  *fiber.App
+	bus  *webui.Bus
 	base context.Context // of every request; replaced by run
 	// bound is sent the LAN listener's address once it listens.
 	bound chan net.Addr
 }
 
 func (s *Station) assembleWeb() error {
-	w := &web{st: s, base: context.Background(), bound: make(chan net.Addr, 1)}
+	w := &web{st: s, bus: webui.NewBus(), base: context.Background(), bound: make(chan net.Addr, 1)}
 	s.web = w
 	w.app = fiber.New(fiber.Config{
 		Immutable: true, DisableStartupMessage: true, ReadTimeout: readTimeout, IdleTimeout: idleTimeout,
@@ -65,7 +69,23 @@ func (s *Station) assembleWeb() error {
 			s.note(ticket.FactOperatorAction, ticket.Note{Subject: about, State: what, Text: who})
 		},
 	})
-	return nil
+	err := maint.Mount(w.app, maint.Config{
+		Source: pageSource{s}, Auth: people{s.fleet}, Bus: w.bus, Now: s.now, Log: s.log,
+	})
+	if err != nil {
+		return err
+	}
+	missing, err := maint.NotFound(s.log)
+	if err == nil {
+		w.app.Use(missing)
+	}
+	return err
+}
+
+// now is the station's corrected clock.
+func (s *Station) now() time.Time {
+	ms, _, _ := s.clock.Now()
+	return time.UnixMilli(ms)
 }
 
 // failed is the one place where an error that no handler answered becomes an answer.
@@ -78,8 +98,26 @@ func (w *web) failed(c *fiber.Ctx, err error) error {
 	return c.Status(fiber.StatusInternalServerError).JSON(fiber.Map{"error": fiber.Map{"code": "internal", "message": "驿站内部出错，已记入日志 (internal error, logged)"}})
 }
 
-// changed says that something on the pages may have changed.
-func (w *web) changed() {}
+// changed says that something on the page may have changed.
+func (w *web) changed(ev webui.Event) { w.bus.Publish(ev) }
+
+// people adapts the registry to the pages.
+type people struct{ f *fleet.Fleet }
+
+func (p people) Login(ctx context.Context, name, password string) (string, error) {
+	token, err := p.f.Login(ctx, name, password)
+	switch {
+	case errors.Is(err, fleet.ErrWrong):
+		return "", maint.ErrWrong
+	case errors.Is(err, fleet.ErrLocked):
+		return "", maint.ErrLocked
+	}
+	return token, err
+}
+
+func (p people) Who(token string) (string, bool) { return p.f.Who(token) }
+
+func (p people) Logout(token string) { p.f.Logout(token) }
 
 // run listens until ctx ends. An address that cannot be had is permanent: somebody must look.
 func (w *web) run(ctx context.Context) error {
@@ -116,6 +154,7 @@ func (w *web) run(ctx context.Context) error {
 		ended <- err
 	case <-ctx.Done():
 	}
+	w.bus.Close() // open live streams would hold up the shutdown
 	err = w.app.ShutdownWithTimeout(stopTimeout)
 	for range listeners {
 		err = errors.Join(err, <-ended)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"yipiao/drivers"
@@ -28,6 +29,13 @@ type Line struct {
 	// Health; Provoked tells that event.
 	Provoke  func()
 	Provoked func(drivers.Event) bool
+}
+
+// Elapse lets time pass in a bubble, and what is due in it happen. It panics outside of one, where waiting
+// for a while would prove nothing.
+func Elapse(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }
 
 // endsWithin is how soon Run must return after its context has ended or its port has died.
@@ -75,10 +83,10 @@ func (b Bench) start(t *testing.T, dev drivers.Device) *run {
 	t.Cleanup(func() {
 		cancel()
 		<-r.done
-		time.Sleep(2 * endsWithin) // of the bubble's time: whatever comes after Run has returned comes now
+		Elapse(2 * endsWithin) // whatever comes after Run has returned comes now
 		unplug()
 		_ = r.line.Host.Close()
-		time.Sleep(endsWithin) // the simulator ends too
+		Elapse(endsWithin) // the simulator ends too
 	})
 	return r
 }

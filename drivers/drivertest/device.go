@@ -122,9 +122,9 @@ func survivesGarbage(t *testing.T, b Bench) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		for range 20 {
 			r.line.Raw(noise(rnd))
-			time.Sleep(time.Duration(rnd.IntN(400)) * time.Millisecond) // of the bubble's time
+			Elapse(time.Duration(rnd.IntN(400)) * time.Millisecond)
 		}
-		time.Sleep(3 * time.Second) // and quiet again
+		Elapse(3 * time.Second) // and quiet again
 		r.line.Provoke()
 		r.await(next, "what was provoked after garbage", r.line.Provoked)
 		r.cancel()
@@ -155,7 +155,7 @@ func healthIsPaced(t *testing.T, b Bench) {
 	rnd := rand.New(rand.NewPCG(1, 1))
 	for range 120 {
 		r.line.Raw(noise(rnd))
-		time.Sleep(50 * time.Millisecond) // of the bubble's time
+		Elapse(50 * time.Millisecond)
 	}
 	var last []time.Time
 	for _, s := range r.seen() {

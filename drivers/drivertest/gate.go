@@ -62,7 +62,7 @@ func (r *run) passages(id drivers.PermitID) (all []drivers.Passage) {
 }
 
 // settle lets the bubble's time pass until any permit must have ended.
-func settle() { time.Sleep(time.Minute) }
+func settle() { Elapse(time.Minute) }
 
 func isPassage(e drivers.Event) bool { _, ok := e.(drivers.Passage); return ok }
 
@@ -227,7 +227,7 @@ func runEndReleasesCallers(t *testing.T, b GateBench) {
 	for id := drivers.PermitID(1); id <= 3; id++ {
 		go func() { failed <- release(context.Background(), dev, id) }()
 	}
-	time.Sleep(50 * time.Millisecond)
+	Elapse(50 * time.Millisecond)
 	r.line.Pull()
 	r.ended()
 	for range 3 {
@@ -246,7 +246,7 @@ func withdrawCloses(t *testing.T, b GateBench) {
 	dev := newDevice(t, b.Bench)
 	counter, ok := dev.(drivers.PassageCounter)
 	if !ok {
-		t.Skip("the gate does not count")
+		return // the gate does not count, which is allowed
 	}
 	if _, ok := counter.LastCounters(); ok {
 		t.Error("counters before the first poll")

@@ -85,8 +85,7 @@ func listen(t *testing.T, settings string, test func(t *testing.T, l simLine, ev
 
 // scans waits for a moment and returns the scans so far.
 func scans(events <-chan drivers.Event, wait time.Duration) (all []drivers.Scan) {
-	time.Sleep(wait) // of the bubble's time
-	synctest.Wait()
+	drivertest.Elapse(wait)
 	for {
 		select {
 		case e := <-events:
@@ -134,7 +133,7 @@ func TestLimitAndBurst(t *testing.T) {
 		}
 		for range 8 { // 8 KB in one burst
 			l.raw([]byte(strings.Repeat("x", 1024)))
-			time.Sleep(10 * time.Millisecond)
+			drivertest.Elapse(10 * time.Millisecond)
 		}
 		if got := scans(events, time.Second); len(got) != 1 || got[0].Fault != drivers.ScanOverlong || len(got[0].Data) != 64 {
 			t.Errorf("%+v, want one overlong scan for the whole burst", got)
@@ -145,8 +144,7 @@ func TestLimitAndBurst(t *testing.T) {
 func TestBadReadsAreWorthALook(t *testing.T) {
 	listen(t, "", func(t *testing.T, l simLine, events <-chan drivers.Event) {
 		states := func() (last drivers.Health) {
-			time.Sleep(time.Second)
-			synctest.Wait()
+			drivertest.Elapse(time.Second)
 			for {
 				select {
 				case e := <-events:

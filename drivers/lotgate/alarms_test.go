@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"yipiao/drivers"
+	"yipiao/drivers/drivertest"
 	"yipiao/firmware-sim/turnstile"
 )
 
@@ -27,7 +28,7 @@ func TestCountWithoutAPermitIsAnAlarm(t *testing.T) {
 	// Through between two polls: the sensor shows nothing.
 	onRig(t, turnstile.Settings{Pass: 10 * time.Millisecond}, unitOne, func(r *rig) {
 		r.up()
-		time.Sleep(50 * time.Millisecond)
+		drivertest.Elapse(50 * time.Millisecond)
 		if err := r.sim.Force(turnstile.Exit); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +96,7 @@ func TestFireFaultAndBlocked(t *testing.T) {
 func TestGateThatRefusesByException(t *testing.T) {
 	onRig(t, turnstile.Settings{}, unitOne, func(r *rig) {
 		r.up()
-		time.Sleep(100 * time.Millisecond)
+		drivertest.Elapse(100 * time.Millisecond)
 		r.sim.SetBlocked(true) // the driver has not seen it yet
 		if err := r.release(1, drivers.Entry, 5*time.Second); !errors.Is(err, drivers.ErrRefused) {
 			t.Errorf("Release: %v, want ErrRefused", err)

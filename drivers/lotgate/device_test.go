@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"yipiao/drivers"
+	"yipiao/drivers/drivertest"
 	"yipiao/drivers/lotgate"
 	"yipiao/drivers/port"
 	"yipiao/firmware-sim/board"
@@ -79,8 +80,15 @@ const unitOne = `{"unit":1}`
 // onRig runs a test in a bubble with a running driver.
 func onRig(t *testing.T, set turnstile.Settings, config string, test func(r *rig)) {
 	t.Helper()
+	onRigAt(t, 0, set, config, test)
+}
+
+// onRigAt is onRig on a line whose bytes take their time; 0 is as fast as the machine.
+func onRigAt(t *testing.T, baud int, set turnstile.Settings, config string, test func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, set, config)
+		r.line = board.NewLine(r.device, baud)
 		ctx, cancel := context.WithCancel(context.Background())
 		var life sync.WaitGroup
 		life.Go(func() { _ = r.sim.Run(ctx) })
@@ -214,7 +222,7 @@ func TestPollsFastOnlyWhileAPermitIsOpen(t *testing.T) {
 			return n
 		}
 		idle := time.Now()
-		time.Sleep(10 * time.Second)
+		drivertest.Elapse(10 * time.Second)
 		if n := between(idle); n < 18 || n > 22 {
 			t.Errorf("%d polls in 10 s at rest, want 2 a second", n)
 		}
@@ -222,11 +230,50 @@ func TestPollsFastOnlyWhileAPermitIsOpen(t *testing.T) {
 			t.Fatal(err)
 		}
 		open := time.Now()
-		time.Sleep(5 * time.Second)
+		drivertest.Elapse(5 * time.Second)
 		if n := between(open); n < 50 || n > 100 {
 			t.Errorf("%d polls in 5 s with a permit open, want 10 to 20 a second", n)
 		}
 	})
+}
+
+func TestAtTheSpeedOfTheWire(t *testing.T) {
+	for _, baud := range []int{9600, 115200} {
+		onRigAt(t, baud, turnstile.Settings{Visitor: turnstile.Stay}, unitOne, func(r *rig) {
+			r.up()
+			if err := r.release(1, drivers.Entry, 5*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			opened := time.Now()
+			before := len(r.host.frames(statusPoll))
+			if got := await[drivers.Passage](r); got.Outcome != drivers.Lapsed {
+				t.Errorf("%+v, want lapsed", got)
+			}
+			polls, took := len(r.host.frames(statusPoll))-before, time.Since(opened)
+			if rate := float64(polls) / took.Seconds(); rate < 10 || rate > 20 {
+				t.Errorf("%d baud: %.1f polls a second, want 10 to 20", baud, rate)
+			}
+			drivertest.Elapse(10 * time.Second)
+			told := r.seenHealth()
+			if len(told) == 0 || told[len(told)-1].Errors != 0 {
+				t.Errorf("%d baud: %+v, want no errors", baud, told)
+			}
+		})
+	}
+}
+
+// seenHealth takes the health reports that wait.
+func (r *rig) seenHealth() (all []drivers.Health) {
+	for {
+		select {
+		case e := <-r.events:
+			if h, ok := e.(drivers.Health); ok {
+				all = append(all, h)
+			}
+		default:
+			return all
+		}
+	}
 }
 
 func TestPermitGoesOutBeforeTheNextPoll(t *testing.T) {
@@ -236,7 +283,7 @@ func TestPermitGoesOutBeforeTheNextPoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		await[drivers.Passage](r)
-		time.Sleep(777 * time.Millisecond)
+		drivertest.Elapse(777 * time.Millisecond)
 		asked := time.Now()
 		if err := r.release(2, drivers.Entry, 5*time.Second); err != nil {
 			t.Fatal(err)
@@ -265,9 +312,9 @@ func TestStartTimeIsSetWhereItDiffers(t *testing.T) {
 		}
 		r.sim.PowerCycle()
 		r.line.SetFaults(board.Faults{Mute: true}) // it takes a while to come back
-		time.Sleep(3 * time.Second)
+		drivertest.Elapse(3 * time.Second)
 		r.line.SetFaults(board.Faults{})
-		time.Sleep(3 * time.Second)
+		drivertest.Elapse(3 * time.Second)
 		if err := r.release(9, drivers.Entry, 8*time.Second); err != nil {
 			t.Fatal(err)
 		}

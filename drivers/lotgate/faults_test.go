@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yipiao/drivers"
+	"yipiao/drivers/drivertest"
 	"yipiao/firmware-sim/board"
 	"yipiao/firmware-sim/turnstile"
 )
@@ -55,7 +56,7 @@ func TestLostAcknowledgementIsReadBack(t *testing.T) {
 func TestLostPermitIsWithdrawn(t *testing.T) {
 	onRig(t, turnstile.Settings{}, unitOne, func(r *rig) {
 		r.up()
-		time.Sleep(100 * time.Millisecond)
+		drivertest.Elapse(100 * time.Millisecond)
 		r.line.SetFaults(board.Faults{Deaf: true})
 		healed := time.AfterFunc(520*time.Millisecond, func() { r.line.SetFaults(board.Faults{}) })
 		defer healed.Stop()
@@ -75,14 +76,14 @@ func TestLostPermitIsWithdrawn(t *testing.T) {
 func TestMuteGateIsClosedAtTheNextContact(t *testing.T) {
 	onRig(t, turnstile.Settings{Visitor: turnstile.Stay}, unitOne, func(r *rig) {
 		r.up()
-		time.Sleep(100 * time.Millisecond)
+		drivertest.Elapse(100 * time.Millisecond)
 		r.line.SetFaults(board.Faults{Mute: true})
 		if err := r.release(1, drivers.Entry, 5*time.Second); !errors.Is(err, drivers.ErrNoAnswer) {
 			t.Fatalf("Release: %v, want ErrNoAnswer", err)
 		}
 		r.line.SetFaults(board.Faults{})
 		before := len(r.host.frames(entryClose))
-		time.Sleep(2 * time.Second)
+		drivertest.Elapse(2 * time.Second)
 		closes, polls := r.host.frames(entryClose), r.host.frames(statusPoll)
 		if len(closes) <= before {
 			t.Fatal("not withdrawn again although the withdrawal was never acknowledged")
@@ -99,7 +100,7 @@ func TestMuteGateIsClosedAtTheNextContact(t *testing.T) {
 func TestCallerThatHasLeftOpensNothing(t *testing.T) {
 	onRig(t, turnstile.Settings{Visitor: turnstile.Stay}, unitOne, func(r *rig) {
 		r.up()
-		time.Sleep(100 * time.Millisecond)
+		drivertest.Elapse(100 * time.Millisecond)
 		r.line.SetFaults(board.Faults{DelayMs: 200}) // the acknowledgement comes when nobody waits for it
 		ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 		defer cancel()
@@ -107,7 +108,7 @@ func TestCallerThatHasLeftOpensNothing(t *testing.T) {
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatalf("Release: %v, want its context's error", err)
 		}
-		time.Sleep(time.Second)
+		drivertest.Elapse(time.Second)
 		if s := r.sim.State(); s.EntryPermits != 0 || len(r.host.frames(entryGrant)) != 1 {
 			t.Errorf("%+v, want the permit withdrawn", s)
 		}
@@ -186,7 +187,7 @@ func TestWithdrawWaitsForWhoIsInTheLane(t *testing.T) {
 		if err := r.sim.Pass(turnstile.Entry); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(500 * time.Millisecond)
+		drivertest.Elapse(500 * time.Millisecond)
 		c, err := r.gate.(drivers.PassageCounter).Withdraw(context.Background(), drivers.Entry)
 		if err != nil || c.Entry != 1 || c.EntryPermits != 0 {
 			t.Errorf("Withdraw: %+v, %v; want the person counted", c, err)
@@ -234,7 +235,7 @@ func oneVisitor(r *rig, rnd *rand.Rand, id drivers.PermitID) uint32 {
 	r.line.SetFaults(board.Faults{
 		Lose: rnd.IntN(3), Flip: rnd.IntN(2), Drop: rnd.IntN(2), Duplicate: rnd.IntN(2), DelayMs: rnd.IntN(40),
 	})
-	time.Sleep(time.Duration(rnd.IntN(1200)) * time.Millisecond)
+	drivertest.Elapse(time.Duration(rnd.IntN(1200)) * time.Millisecond)
 	err := r.release(id, drivers.Entry, 2*time.Second)
 	if err != nil {
 		if !errors.Is(err, drivers.ErrNoAnswer) {

@@ -65,7 +65,7 @@ func (s *slave) serve(dev *board.PipeEnd) {
 		next := s.answers[0]
 		s.answers = s.answers[1:]
 		for _, p := range next {
-			time.Sleep(p.after)
+			<-time.After(p.after)
 			if _, err := dev.Write(p.data); err != nil {
 				return
 			}
@@ -222,7 +222,7 @@ func TestClientOnALineThatIsNeverSilent(t *testing.T) {
 			defer close(babbled)
 			for ctx.Err() == nil {
 				_, _ = dev.Write([]byte("zzzz"))
-				time.Sleep(time.Millisecond)
+				<-time.After(time.Millisecond)
 			}
 		}()
 		synctest.Wait()

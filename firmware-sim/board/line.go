@@ -112,25 +112,15 @@ func (l *Line) nextFaults() Faults {
 	return f
 }
 
-// send hands over bytes no sooner than a wire would have carried them.
+// send hands over a frame when a wire would have carried its last byte. It does so in one piece: pieces
+// would come apart on a busy machine, as they never do on a wire, and a line would look torn.
 func (l *Line) send(p []byte) error {
-	if err := l.conn.SetWriteDeadline(time.Now().Add(writeBound + l.onWire(len(p)))); err != nil {
+	l.pace(len(p))
+	if err := l.conn.SetWriteDeadline(time.Now().Add(writeBound)); err != nil {
 		return err
 	}
-	if l.baud == 0 {
-		_, err := l.conn.Write(p)
-		return err
-	}
-	start, sent := time.Now(), 0
-	for sent < len(p) {
-		k := min(max(1, l.baud/bitsPerByte/500), len(p)-sent) // what 2 ms carry
-		time.Sleep(time.Until(start.Add(l.onWire(sent + k))))
-		if _, err := l.conn.Write(p[sent : sent+k]); err != nil {
-			return err
-		}
-		sent += k
-	}
-	return nil
+	_, err := l.conn.Write(p)
+	return err
 }
 
 func (l *Line) pace(n int) {

@@ -47,6 +47,12 @@ func onRig(t *testing.T, set turnstile.Settings, test func(r *rig)) {
 	})
 }
 
+// elapse lets time pass in a bubble; it panics outside of one.
+func elapse(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
 // send puts bytes on the line and returns what comes back within 100 ms, in hex.
 func (r *rig) send(frame string) string {
 	r.t.Helper()
@@ -84,11 +90,11 @@ func TestVisitorWalksThrough(t *testing.T) {
 		if s := r.sim.State(); s.EntryPermits != 1 || s.EntryCount != 0 || s.InLane {
 			t.Errorf("just opened: %+v", s)
 		}
-		time.Sleep(350 * time.Millisecond)
+		elapse(350 * time.Millisecond)
 		if s := r.sim.State(); !s.InLane {
 			t.Errorf("after 350 ms: %+v, want somebody in the lane", s)
 		}
-		time.Sleep(time.Second)
+		elapse(time.Second)
 		if s := r.sim.State(); s.EntryPermits != 0 || s.EntryCount != 1 || s.InLane {
 			t.Errorf("after the passage: %+v", s)
 		}
@@ -108,11 +114,11 @@ func TestVisitorWalksThrough(t *testing.T) {
 func TestVisitorStaysAndThePermitLapses(t *testing.T) {
 	onRig(t, turnstile.Settings{Visitor: turnstile.Stay}, func(r *rig) {
 		r.send(grantEntry)
-		time.Sleep(4800 * time.Millisecond)
+		elapse(4800 * time.Millisecond)
 		if s := r.sim.State(); s.EntryPermits != 1 {
 			t.Errorf("before its time: %+v", s)
 		}
-		time.Sleep(300 * time.Millisecond)
+		elapse(300 * time.Millisecond)
 		if s := r.sim.State(); s.EntryPermits != 0 || s.EntryCount != 0 {
 			t.Errorf("after its time: %+v", s)
 		}
@@ -134,11 +140,11 @@ func TestManualPassAndForce(t *testing.T) {
 		if err := r.sim.Force(turnstile.Entry); !errors.Is(err, turnstile.ErrOccupied) {
 			t.Errorf("Force with somebody in the lane: %v, want ErrOccupied", err)
 		}
-		time.Sleep(time.Second)
+		elapse(time.Second)
 		if err := r.sim.Force(turnstile.Entry); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		elapse(time.Second)
 		if s := r.sim.State(); s.ExitCount != 1 || s.EntryCount != 1 || s.ExitPermits != 0 {
 			t.Errorf("%+v", s)
 		}
@@ -152,7 +158,7 @@ func TestPermitWithdrawnInTime(t *testing.T) {
 	onRig(t, turnstile.Settings{}, func(r *rig) {
 		r.send(grantEntry)
 		r.send(closeEntry)
-		time.Sleep(time.Minute)
+		elapse(time.Minute)
 		if s := r.sim.State(); s.EntryCount != 0 || s.EntryPermits != 0 {
 			t.Errorf("%+v, want nobody through", s)
 		}
@@ -167,7 +173,7 @@ func TestSeveralPermitsAndAccumulation(t *testing.T) {
 		if s := r.sim.State(); s.EntryPermits != 2 {
 			t.Fatalf("%d permits, want 2 added up", s.EntryPermits)
 		}
-		time.Sleep(10 * time.Second)
+		elapse(10 * time.Second)
 		if s := r.sim.State(); s.EntryCount != 2 || s.EntryPermits != 0 {
 			t.Errorf("%+v, want two through", s)
 		}
@@ -208,7 +214,7 @@ func TestFireBlockedAndPowerCut(t *testing.T) {
 		if err := r.sim.Pass(turnstile.Exit); err != nil {
 			t.Errorf("Pass during a fire: %v", err)
 		}
-		time.Sleep(time.Second)
+		elapse(time.Second)
 		r.sim.SetFire(false)
 		r.send("01063011000916c9") // nine seconds
 		if s := r.sim.State(); s.StartSeconds != 9 {
@@ -225,7 +231,7 @@ func TestCountersOutliveTheSimulator(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "state", "gate-1.json")
 	onRig(t, turnstile.Settings{State: file}, func(r *rig) {
 		r.send(grantEntry)
-		time.Sleep(time.Second)
+		elapse(time.Second)
 	})
 	again, err := turnstile.New(turnstile.Settings{State: file}, tape.Recorder{})
 	if err != nil {
@@ -242,7 +248,7 @@ func TestVisitorCanBeChangedWhileAPermitIsOpen(t *testing.T) {
 		if err := r.sim.SetVisitor(turnstile.Walk, 50*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		elapse(time.Second)
 		if s := r.sim.State(); s.EntryCount != 1 || s.WalkMs != 50 {
 			t.Errorf("%+v, want somebody through", s)
 		}

@@ -36,16 +36,21 @@ func (k *conn) attach(far net.Conn) bool {
 }
 
 // end resets both sides. It may be called more than once.
-func (k *conn) end() {
+func (k *conn) end() { k.close(hangUp) }
+
+// finish closes both sides after both have said all they had to say, which must still arrive.
+func (k *conn) finish() { k.close(func(c net.Conn) { _ = c.Close() }) }
+
+func (k *conn) close(how func(net.Conn)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if isClosed(k.ended) {
 		return
 	}
 	close(k.ended)
-	hangUp(k.near)
+	how(k.near)
 	if k.far != nil {
-		hangUp(k.far)
+		how(k.far)
 	}
 }
 

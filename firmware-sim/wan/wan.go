@@ -100,6 +100,7 @@ func (r *Relay) carry(ctx context.Context, k *conn) {
 	both.Go(func() { r.pipe(k, k.near, far) })
 	both.Go(func() { r.pipe(k, far, k.near) })
 	both.Wait()
+	k.finish()
 }
 
 // Addr is where the relay listens, once it does.

@@ -3,6 +3,7 @@ package webui
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -97,6 +98,12 @@ func (s Speaker) Pick(zh, en string) string {
 		return en
 	}
 	return zh
+}
+
+// Join joins the parts that are not empty: 放行·A区 12排07座.
+func (s Speaker) Join(parts ...string) string {
+	there := slices.DeleteFunc(slices.Clone(parts), func(p string) bool { return p == "" })
+	return strings.Join(there, s.T("dot"))
 }
 
 // Half returns the page's language of a title written "中文 / English", or all of it.

@@ -8,11 +8,11 @@ import (
 )
 
 type factView struct {
-	ID, Station, What, Where, Clock string
-	Seq                             uint64
-	Mark                            webui.Verdict // Class "" for a fact without a verdict
-	Dot                             string
-	Legal                           string
+	ID, Station, What, Where, Session, Clock string
+	Seq                                      uint64
+	Mark                                     webui.Verdict // Class "" for a fact without a verdict
+	Dot                                      string
+	Legal                                    string
 }
 
 type deadView struct {
@@ -25,14 +25,14 @@ type deadView struct {
 func newFact(s webui.Speaker, f *Fact) factView {
 	v := factView{
 		ID: factID(f.Station, f.Seq), Station: f.Station.String(), Seq: f.Seq, Clock: webui.Clock(f.At),
-		What: s.T(factKey(f.Kind)), Where: join(f.Lane, f.Seat, f.Session), Dot: factDot(f.Kind),
+		What: s.T(factKey(f.Kind)), Where: s.Join(f.Lane, f.Seat), Session: f.Session, Dot: factDot(f.Kind),
 	}
 	if f.Verdict != nil {
 		v.Mark = s.Verdict(*f.Verdict)
 		v.What, v.Legal = v.Mark.Word+s.T("fact.colon")+v.Mark.Reason, v.Mark.Legal
 	}
 	if f.Note != nil {
-		v.Where = join(f.Note.Subject, f.Note.State)
+		v.Where = s.Join(f.Note.Subject, f.Note.State)
 	}
 	return v
 }
@@ -52,20 +52,6 @@ func factDot(k ticket.FactKind) string {
 		return "ok"
 	}
 	return "off"
-}
-
-func join(parts ...string) string {
-	out := ""
-	for _, p := range parts {
-		switch {
-		case p == "":
-		case out == "":
-			out = p
-		default:
-			out += " · " + p
-		}
-	}
-	return out
 }
 
 func newDead(s webui.Speaker, d *DeadLetter, now time.Time) deadView {

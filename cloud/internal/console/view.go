@@ -116,6 +116,7 @@ func newStation(s webui.Speaker, st *Station, head uint64, now time.Time) statio
 	switch {
 	case st.Revoked:
 		v.Badge = badge{"unknown", "cross", s.T("station.revoked")}
+		v.Age = s.Quiet(now, st.Contact)
 	case st.Contact.IsZero():
 		v.Badge = badge{"unknown", "q", s.T("station.never")}
 		v.Age.Class = ""

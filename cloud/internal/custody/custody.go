@@ -14,9 +14,6 @@ import (
 	"yipiao/sync/ticket"
 )
 
-// stampChunk bounds a stamping transaction, so that others get their turn.
-const stampChunk = 5000
-
 // Unseal opens a value that is sealed under the tenant's field key for one place.
 type Unseal func(tenant ticket.TenantID, sealed []byte, place string) ([]byte, error)
 
@@ -37,12 +34,14 @@ func ChainKeyPlace(station link.Peer, epoch uint32) string {
 	return fmt.Sprintf("station.chain_key/%d/%d/%d", station.Tenant, station.Station, epoch)
 }
 
-// change applies one rule to one ticket, whose row is pending then: lock the feed's head, then the
-// ticket (T3's order for all of them).
-func (s *Store) change(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID, rule func(*hub.Row, head) error) error {
-	var feed link.Peer
+// A rule changes a ticket, or refuses to.
+type rule func(r *desk, head hub.Head) error
+
+// change applies one rule to one ticket, whose row is pending then. It locks the feed's head, then
+// the ticket (T3's order for all of them).
+func (s *Store) change(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID, apply rule) error {
+	feed := link.Peer{Tenant: tenant}
 	err := s.db.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		feed = link.Peer{Tenant: tenant}
 		found, err := tx.Row(ctx, `
 			SELECT feed
 			FROM ticket
@@ -53,7 +52,7 @@ func (s *Store) change(ctx context.Context, tenant ticket.TenantID, id ticket.Ti
 		if !found {
 			return fmt.Errorf("%w: %d", hub.ErrUnknownTicket, id)
 		}
-		h, err := readHead(ctx, tx, feed, tx.Dialect.Share)
+		head, err := readHead(ctx, tx, feed, tx.Dialect.Share)
 		if err != nil {
 			return err
 		}
@@ -64,10 +63,10 @@ func (s *Store) change(ctx context.Context, tenant ticket.TenantID, id ticket.Ti
 		if !found || row.Feed != feed {
 			return fmt.Errorf("ticket %d: %w", id, store.ErrConflict)
 		}
-		if err := rule(&row, h); err != nil {
+		if err := apply(&row, head); err != nil {
 			return err
 		}
-		return writeRow(ctx, tx, &row)
+		return touch(ctx, tx, &row.Row)
 	})
 	if err == nil {
 		s.Ring(feed)
@@ -77,7 +76,7 @@ func (s *Store) change(ctx context.Context, tenant ticket.TenantID, id ticket.Ti
 
 // Grant implements hub.RightStore.
 func (s *Store) Grant(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID) error {
-	return s.change(ctx, tenant, id, func(r *hub.Row, _ head) (err error) {
+	return s.change(ctx, tenant, id, func(r *desk, _ hub.Head) (err error) {
 		r.Right, err = hub.Grant(r.Right, r.Ticket.Status)
 		return err
 	})
@@ -85,15 +84,15 @@ func (s *Store) Grant(ctx context.Context, tenant ticket.TenantID, id ticket.Tic
 
 // TakeBack implements hub.RightStore (T3).
 func (s *Store) TakeBack(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID) error {
-	return s.change(ctx, tenant, id, func(r *hub.Row, h head) (err error) {
-		r.Right, err = hub.TakeBack(r.Right, h.Sent, h.signed[r.Ticket.Session])
+	return s.change(ctx, tenant, id, func(r *desk, head hub.Head) (err error) {
+		r.Right, err = hub.TakeBack(r.Right, head.Sent, r.signedEntry)
 		return err
 	})
 }
 
 // Recall implements hub.RightStore.
 func (s *Store) Recall(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID) error {
-	return s.change(ctx, tenant, id, func(r *hub.Row, _ head) (err error) {
+	return s.change(ctx, tenant, id, func(r *desk, _ hub.Head) (err error) {
 		r.Right, err = hub.Recall(r.Right)
 		return err
 	})
@@ -101,8 +100,69 @@ func (s *Store) Recall(ctx context.Context, tenant ticket.TenantID, id ticket.Ti
 
 // Withdraw implements hub.RightStore.
 func (s *Store) Withdraw(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID) error {
-	return s.change(ctx, tenant, id, func(r *hub.Row, _ head) (err error) {
+	return s.change(ctx, tenant, id, func(r *desk, _ hub.Head) (err error) {
 		r.Right, err = hub.Withdraw(r.Right)
 		return err
 	})
+}
+
+// SetStatus implements hub.RightStore.
+func (s *Store) SetStatus(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID, to ticket.Status, nowMs int64) error {
+	return s.change(ctx, tenant, id, func(r *desk, _ hub.Head) error {
+		if err := hub.ChangeStatus(r.Right, r.Ticket.Status, to); err != nil {
+			return err
+		}
+		r.Ticket.Status, r.Ticket.StatusMs = to, nowMs
+		return nil
+	})
+}
+
+// Row implements hub.RightStore.
+func (s *Store) Row(ctx context.Context, tenant ticket.TenantID, id ticket.TicketID) (hub.Row, error) {
+	var row desk
+	err := s.db.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		var found bool
+		var err error
+		if row, found, err = readRow(ctx, tx, tenant, id, ""); err != nil {
+			return err
+		}
+		if !found {
+			return fmt.Errorf("%w: %d", hub.ErrUnknownTicket, id)
+		}
+		return nil
+	})
+	return row.Row, err
+}
+
+// A SessionDigest is the digest of a session's tickets in one feed, and their number.
+type SessionDigest struct {
+	Session ticket.SessionID
+	Tickets int
+	Digest  ticket.Digest
+}
+
+// Digests returns the digest of every session with tickets in the feed, by session (sync.md section
+// 5), as of the transaction's snapshot.
+func Digests(ctx context.Context, tx *store.Tx, feed link.Peer) ([]SessionDigest, error) {
+	var out []SessionDigest
+	err := tx.Rows(ctx, `
+		SELECT session, id, ver, e_state, e_gen, e_hand, e_used, e_inside
+		FROM ticket
+		WHERE tenant = $1 AND feed = $2
+		ORDER BY session`,
+		[]any{feed.Tenant, feed.Station}, func(scan store.Scan) error {
+			r := hub.Row{Feed: feed}
+			t, e := &r.Ticket, &r.Right
+			if err := scan(&t.Session, &t.ID, &t.Ver, &e.State, &e.Gen, &e.Hand, &e.Used, &e.Inside); err != nil {
+				return err
+			}
+			if n := len(out); n == 0 || out[n-1].Session != t.Session {
+				out = append(out, SessionDigest{Session: t.Session})
+			}
+			last := &out[len(out)-1]
+			last.Tickets++
+			last.Digest.Add(r.Standing())
+			return nil
+		})
+	return out, err
 }

@@ -39,7 +39,7 @@ func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
 	var errs []error
 	names, paths := make(map[string]bool), make(map[string]string)
 	for i, c := range cfg {
-		label := c.Name
+		label := strings.TrimSpace(c.Name)
 		if label == "" {
 			label = fmt.Sprintf("#%d", i+1)
 		}

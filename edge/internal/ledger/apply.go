@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sort"
@@ -122,7 +123,11 @@ func decodePage(p *wire.Page) *batch {
 			continue
 		}
 		if !b.decode(e) {
-			b.aside = append(b.aside, *e)
+			kept := *e
+			if !json.Valid(kept.Body) {
+				kept.Body = nil // could not be stored either
+			}
+			b.aside = append(b.aside, kept)
 			continue
 		}
 		b.read = append(b.read, *e)

@@ -167,7 +167,7 @@ func payloadOf(w *decisions.World, i int) string {
 }
 
 // many are n more tickets like the world's.
-func many(t *testing.T, w *decisions.World, n int) []wire.Entry {
+func many(t testing.TB, w *decisions.World, n int) []wire.Entry {
 	t.Helper()
 	out := make([]wire.Entry, n)
 	for i := range n {

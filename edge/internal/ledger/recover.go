@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sort"
 
 	"go.etcd.io/bbolt"
 
@@ -125,7 +126,11 @@ func each[T any](c *catalogue, tx *bbolt.Tx, bucket []byte, use func(*T)) error 
 func (l *Ledger) replay(covered uint64) (int, error) {
 	now, _, _ := l.cfg.Clock.Now()
 	folded := 0
-	for from := l.firstKept(); from <= l.journal.End(); {
+	from := l.FirstFact()
+	if from > covered+1 {
+		return 0, fmt.Errorf("the catalogue covers fact %d, the journal begins at %d: facts between them are gone", covered, from)
+	}
+	for from <= l.journal.End() {
 		entries, err := l.journal.Read(from, replayRows, replayBytes)
 		if err != nil {
 			return folded, fmt.Errorf("replay from fact %d: %w", from, err)
@@ -150,12 +155,13 @@ func (l *Ledger) replay(covered uint64) (int, error) {
 	return folded, nil
 }
 
-// firstKept is the first sequence that the journal still has.
-func (l *Ledger) firstKept() uint64 {
-	if f, ok := l.journal.(interface{ First() uint64 }); ok {
-		return max(f.First(), 1)
-	}
-	return 1
+// FirstFact is the first sequence that the journal still has; End+1 where it has none.
+func (l *Ledger) FirstFact() uint64 {
+	n := sort.Search(int(l.journal.End()), func(i int) bool {
+		_, err := l.journal.Read(uint64(i)+1, 1, 1)
+		return !errors.Is(err, journal.ErrTrimmed)
+	})
+	return uint64(n) + 1
 }
 
 func (l *Ledger) replayOne(e *journal.Entry, fold bool) error {

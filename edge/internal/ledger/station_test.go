@@ -43,6 +43,8 @@ type station struct {
 	t     testing.TB
 	dir   string
 	clock *handClock
+	tweak func(*seglog.Config) // of the journal; nil for none
+	log   *seglog.Log
 	*ledger.Ledger
 	report ledger.Report
 }
@@ -56,18 +58,25 @@ func newStation(t testing.TB) *station {
 
 func (s *station) start() {
 	s.t.Helper()
-	log, _, err := seglog.Open(seglog.Config{
-		Dir: filepath.Join(s.dir, "journal"), Epoch: 1, Key: []byte("chain key of a test"), SegmentSize: 1 << 20,
-	})
-	if err != nil {
+	cfg := seglog.Config{
+		Dir: filepath.Join(s.dir, "journal"), Epoch: 1, Key: []byte("chain key of a test"), SegmentSize: 64 << 10,
+	}
+	if s.tweak != nil {
+		s.tweak(&cfg)
+	}
+	var err error
+	if s.log, _, err = seglog.Open(cfg); err != nil {
 		s.t.Fatal(err)
 	}
-	s.Ledger, s.report, err = ledger.Open(ledger.Config{
+	if s.Ledger, s.report, err = ledger.Open(s.config(), s.log); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *station) config() ledger.Config {
+	return ledger.Config{
 		Dir: s.dir, Self: decisions.Self, Tenant: decisions.Tenant, DataKey: make([]byte, 32), Clock: s.clock,
 		Log: slog.New(slog.DiscardHandler),
-	}, log)
-	if err != nil {
-		s.t.Fatal(err)
 	}
 }
 

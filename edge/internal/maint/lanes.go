@@ -25,10 +25,7 @@ func newLane(s webui.Speaker, l *Lane, now time.Time) laneView {
 		return v
 	}
 	v.Mark = s.Verdict(last.Verdict)
-	v.Head, v.Reason, v.Legal = v.Mark.Word, v.Mark.Reason, v.Mark.Legal
-	if last.Seat != "" {
-		v.Head += " · " + last.Seat
-	}
+	v.Head, v.Reason, v.Legal = s.Join(v.Mark.Word, last.Seat), v.Mark.Reason, v.Mark.Legal
 	v.Holder, v.Flag, v.Repeat = last.Holder, v.Mark.Flag, last.Repeat
 	v.Clock, v.Age = webui.Clock(last.At), s.Quiet(now, last.At) // nobody came: no reason to look
 	return v

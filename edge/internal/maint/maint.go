@@ -108,9 +108,10 @@ func newPage() (*webui.Page, error) {
 }
 
 func site(s webui.Speaker, o Overview) shell.Site {
-	sub := s.T("site") + " · " + o.Station.String()
-	if o.Venue != "" && o.Venue != o.Name {
-		sub += " · " + o.Venue
+	venue := o.Venue
+	if venue == o.Name {
+		venue = ""
 	}
+	sub := s.Join(s.T("site"), o.Station.String(), venue)
 	return shell.Site{Name: o.Name, Sub: sub, Cookie: "yipiao_" + strings.ToLower(o.Station.String())}
 }

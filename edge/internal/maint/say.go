@@ -1,6 +1,8 @@
 package maint
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"yipiao/drivers"
@@ -44,7 +46,7 @@ func newSay(s webui.Speaker, o *Overview, now time.Time) sayView {
 	return v
 }
 
-// items lists what is not in order.
+// items lists what is not in order, worst first.
 func items(s webui.Speaker, o *Overview, now time.Time) []item {
 	var out []item
 	for i := range o.Lanes {
@@ -70,5 +72,7 @@ func items(s webui.Speaker, o *Overview, now time.Time) []item {
 	if o.Aside > 0 {
 		out = append(out, item{"warn", s.T("item.aside", o.Aside), s.T("item.aside.text")})
 	}
+	worst := map[string]int{"bad": 0, "warn": 1, "off": 2}
+	slices.SortStableFunc(out, func(a, b item) int { return cmp.Compare(worst[a.Dot], worst[b.Dot]) })
 	return out
 }

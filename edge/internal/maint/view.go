@@ -184,8 +184,9 @@ func newQueue(s webui.Speaker, o *Overview, now time.Time) queueView {
 	return q
 }
 
+// late reports facts that wait although the cloud answers. In an outage they wait as they should.
 func late(o *Overview, now time.Time) bool {
-	return waiting(o.Journal) > 0 && !o.Journal.Oldest.IsZero() && now.Sub(o.Journal.Oldest) > lateAfter
+	return o.Uplink.State == Online && waiting(o.Journal) > 0 && !o.Journal.Oldest.IsZero() && now.Sub(o.Journal.Oldest) > lateAfter
 }
 
 func newFeed(s webui.Speaker, o *Overview) feedView {

@@ -14,7 +14,7 @@ import (
 
 const (
 	writers         = 4
-	writesEach      = 120
+	writesEach      = 50
 	stampers        = 2
 	concurrentStock = 40
 )
@@ -49,9 +49,14 @@ func concurrentWriters(t *testing.T, w World) {
 	for range stampers {
 		stamping.Go(func() {
 			for ctx.Err() == nil {
+				changed := w.Changed(one)
 				if _, err := w.Stamp(context.Background(), one); err != nil {
 					side.fail(err)
 					return
+				}
+				select {
+				case <-changed:
+				case <-ctx.Done():
 				}
 			}
 		})

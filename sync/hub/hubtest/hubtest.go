@@ -35,7 +35,8 @@ type World interface {
 
 var _ World = (*hubmem.Store)(nil)
 
-// Run runs the suite; open returns an empty store for one test and cleans up after it.
+// Run runs the suite; open returns an empty store for one test and cleans up after it. Tests run in
+// parallel, each on its own store.
 func Run(t *testing.T, open func(t *testing.T) World) {
 	t.Helper()
 	for name, test := range map[string]func(*testing.T, World){
@@ -61,7 +62,10 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 		"ConcurrentWriters":            concurrentWriters,
 		"ConcurrentUploads":            concurrentUploads,
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t))
+		})
 	}
 }
 
@@ -166,7 +170,8 @@ type fact struct {
 
 // A logbook is a station's journal as far as the suite writes it.
 type logbook struct {
-	entries []journal.Entry
+	entries  []journal.Entry
+	reported int // of which report has sent so many
 }
 
 func (l *logbook) write(t *testing.T, facts ...fact) *logbook {
@@ -196,11 +201,12 @@ func (l *logbook) from(seq uint64) *wire.Batch {
 	return &wire.Batch{Epoch: 1, Entries: l.entries[seq-1:]}
 }
 
-// report uploads what the logbook holds and folds all of it.
+// report uploads what the logbook holds, some of it again, and folds all of it.
 func report(t *testing.T, w World, f link.Peer, l *logbook) {
 	t.Helper()
-	_, err := w.Receive(t.Context(), f, l.from(1), 5000)
+	_, err := w.Receive(t.Context(), f, &wire.Batch{Epoch: 1, Entries: l.entries[max(l.reported-3, 0):]}, 5000)
 	ok(t, err)
+	l.reported = len(l.entries)
 	for more := true; more; {
 		_, more, err = w.Fold(t.Context(), f, 100, 5000)
 		ok(t, err)

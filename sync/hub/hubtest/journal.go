@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 
@@ -122,7 +123,7 @@ func foldNeverBlocks(t *testing.T, w World) {
 		fact{99, []byte("{}")},
 		fact{ticket.FactEntryGranted, []byte("not JSON")},
 		fact{ticket.FactDeviceStatus, []byte("[]")},
-		fact{ticket.FactEntryGranted, ticket.Fact{Ticket: 77, Gen: 1, Used: 1}},
+		fact{ticket.FactEntryGranted, ticket.Fact{Ticket: math.MaxUint64, Gen: 1, Used: 1}},
 		fact{ticket.FactEntryGranted, ticket.Fact{Gen: 1, Used: 1}},
 		fact{ticket.FactCustodyReleased, ticket.Fact{Ticket: 1, Gen: 5}},
 		fact{ticket.FactEntryGranted, ticket.Fact{Ticket: 2, Gen: 1, Used: 1}}, // another station's

@@ -15,7 +15,7 @@ import (
 
 // modelSteps is how many random steps are compared, modelTickets over how many tickets.
 const (
-	modelSteps   = 500
+	modelSteps   = 250
 	modelTickets = 12
 )
 
@@ -145,6 +145,7 @@ func (c *comparison) report(id ticket.TicketID) {
 	body := ticket.Fact{Ticket: id, Gen: gen, Used: uint16(c.rand.IntN(4)), Inside: c.rand.IntN(2) == 0}
 	l := c.logs[f].write(c.t, fact{kind, body})
 	for _, s := range c.stores {
+		l.reported = len(l.entries) - 1
 		report(c.t, s, f, l)
 	}
 	c.row(id)

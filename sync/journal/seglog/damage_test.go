@@ -18,11 +18,11 @@ func flip(d *logtest.Disk, name string, off int) {
 	d.Put(name, b)
 }
 
-// three returns a disk with three begun segments of 20 entries each and one prepared.
+// three returns a disk with three begun segments, of 21, 21 and 18 entries, and two prepared.
 func three(t *testing.T) *logtest.Disk {
 	t.Helper()
 	d := written(t, many(60, 3000)...)
-	for n := uint64(1); n <= 4; n++ {
+	for n := uint64(1); n <= 5; n++ {
 		if d.Bytes(segFile(n)) == nil {
 			t.Fatalf("segment %d is missing", n)
 		}
@@ -41,6 +41,12 @@ func TestDamage(t *testing.T) {
 	}{
 		{"MiddleOfLastSegment", false, func(d *logtest.Disk) { flip(d, segFile(3), headerSize+60) }, seglog.Damage{Segment: 3, Offset: headerSize, Seq: 43, Reason: seglog.ReasonCRC}},
 		{"LostSectorsInLastSegment", false, func(d *logtest.Disk) { wipe(d, segFile(3), headerSize, 1024) }, seglog.Damage{Segment: 3, Offset: headerSize, Seq: 43, Reason: seglog.ReasonZero}},
+		{"LostRecordsInLastSegment", false, func(d *logtest.Disk) { wipe(d, segFile(3), headerSize, 3*3048) }, seglog.Damage{Segment: 3, Offset: headerSize, Seq: 43, Reason: seglog.ReasonZero}},
+		{"EndOfLastSegmentBeforeTornOne", false, func(d *logtest.Disk) {
+			wipe(d, segFile(3), headerSize+17*3048+1000, 2048)
+			flip(d, segFile(4), headerSize+512)
+		}, seglog.Damage{Segment: 4, Offset: startOff, Seq: 60, Reason: seglog.ReasonHeader}},
+		{"SomethingInLaterPreparedSegment", false, func(d *logtest.Disk) { flip(d, segFile(5), startOff+3) }, seglog.Damage{Segment: 5, Offset: startOff, Seq: 61, Reason: seglog.ReasonHeader}},
 		{"StartBlockOfLastSegment", false, func(d *logtest.Disk) { flip(d, segFile(3), startOff+9) }, seglog.Damage{Segment: 3, Offset: startOff, Reason: seglog.ReasonHeader}},
 		{"LostStartBlockOfLastSegment", false, func(d *logtest.Disk) { wipe(d, segFile(3), startOff, 512) }, seglog.Damage{Segment: 3, Offset: startOff, Reason: seglog.ReasonHeader}},
 		{"LabelOfLastSegment", false, func(d *logtest.Disk) { flip(d, segFile(3), 17) }, seglog.Damage{Segment: 3, Reason: seglog.ReasonHeader}},
@@ -156,26 +162,28 @@ func TestAllowDamaged(t *testing.T) {
 		put(t, l, many(60, 3000)...)
 		readEverything(t, l)
 	})
-	t.Run("MiddleSegment", func(t *testing.T) {
-		d := three(t)
-		flip(d, segFile(2), 17)
-		cfg := onDisk(d, chance(2))
-		cfg.AllowDamaged = true
-		l, report := mustOpen(t, cfg)
-		if l.End() != 60 || len(report.Damage) == 0 {
-			t.Fatalf("opened with end %d: %s", l.End(), report)
-		}
-		if got, err := l.Read(1, 100, 1<<20); err == nil || len(got) != 0 {
-			t.Errorf("read across the hole: %d entries, %v", len(got), err)
-		}
-		if _, err := l.Read(30, 1, 1); !errors.Is(err, seglog.ErrDamaged) {
-			t.Errorf("read in the hole: %v, want ErrDamaged", err)
-		}
-		if got, err := l.Read(43, 100, 1<<20); err != nil || len(got) != 18 {
-			t.Errorf("read behind the hole: %d entries, %v", len(got), err)
-		}
-		put(t, l, []byte("next"))
-	})
+}
+
+// TestAllowDamagedKeepsSealedSegments: a damaged segment in the middle stays, and reads as damaged.
+func TestAllowDamagedKeepsSealedSegments(t *testing.T) {
+	d := three(t)
+	flip(d, segFile(2), 17)
+	cfg := onDisk(d, chance(2))
+	cfg.AllowDamaged = true
+	l, report := mustOpen(t, cfg)
+	if l.End() != 60 || len(report.Damage) == 0 {
+		t.Fatalf("opened with end %d: %s", l.End(), report)
+	}
+	if got, err := l.Read(1, 100, 1<<20); err == nil || len(got) != 0 {
+		t.Errorf("read across the hole: %d entries, %v", len(got), err)
+	}
+	if _, err := l.Read(30, 1, 1); !errors.Is(err, seglog.ErrDamaged) {
+		t.Errorf("read in the hole: %v, want ErrDamaged", err)
+	}
+	if got, err := l.Read(43, 100, 1<<20); err != nil || len(got) != 18 {
+		t.Errorf("read behind the hole: %d entries, %v", len(got), err)
+	}
+	put(t, l, []byte("next"))
 }
 
 // TestWrongKey is damage, too: a chain made with another key is not this log's.

@@ -1,6 +1,7 @@
 package seglog_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -143,6 +144,9 @@ func TestTornFirstBatch(t *testing.T) {
 	}
 	if !strings.Contains(report.String(), "00000004.seg") {
 		t.Errorf("report does not name the place: %s", report)
+	}
+	if rest := d.Bytes(segFile(4))[startOff:]; len(bytes.Trim(rest, "\x00")) != 0 {
+		t.Error("what was torn is still there")
 	}
 	put(t, l, many(20, 3000)...)
 	mustClose(t, l)

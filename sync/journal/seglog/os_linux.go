@@ -70,7 +70,7 @@ func (osFS) Free(dir string) (int64, error) {
 	if err := retryEINTR(func() error { return syscall.Statfs(dir, &st) }); err != nil {
 		return 0, &os.PathError{Op: "statfs", Path: dir, Err: err}
 	}
-	return int64(st.Bavail) * st.Bsize, nil
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // an int32 on 32-bit machines
 }
 
 type osFile struct{ *os.File }

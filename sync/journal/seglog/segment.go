@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	markEvery = 32 << 10 // bytes between two places that are remembered
-	zeroChunk = 1 << 20  // bytes zeroed between two syncs, so that a commit never queues behind a whole segment
+	markEvery = 32 << 10  // bytes between two places that are remembered
+	zeroChunk = 256 << 10 // bytes zeroed between two syncs: what a commit may have to queue behind
 )
 
 // segment is an open segment file.

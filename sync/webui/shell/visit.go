@@ -71,8 +71,8 @@ func (s *shell) visit(c *fiber.Ctx) *visit {
 	}
 	v.site = s.cfg.Site(v.say)
 	v.token = strings.Clone(c.Cookies(v.site.Cookie))
-	if v.token != "" {
-		v.user, _ = s.cfg.Auth.Who(v.token)
+	if name, ok := s.cfg.Auth.Who(v.token); ok && v.token != "" {
+		v.user = name
 	}
 	return v
 }

@@ -19,7 +19,7 @@ import (
 )
 
 // limit ends a browser test that hangs.
-const limit = 25 * time.Second
+const limit = time.Minute
 
 // A Browser is one tab. Everything that the page logs as an error is kept.
 type Browser struct {
@@ -133,6 +133,14 @@ func (b *Browser) Click(selector string) {
 	b.Do(chromedp.Click(chromedp.CSS(selector)))
 }
 
+// Follow presses a link or button that loads a page, and waits for the page.
+func (b *Browser) Follow(selector string) {
+	b.t.Helper()
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		b.t.Fatalf("browser: %v", err)
+	}
+}
+
 // Go loads an address.
 func (b *Browser) Go(url string) {
 	b.t.Helper()
@@ -165,9 +173,13 @@ func (b *Browser) Login(url, name, password string) {
 	b.t.Helper()
 	b.Do(chromedp.Navigate(url+"/"),
 		chromedp.SendKeys(chromedp.CSS(`input[name=name]`), name),
-		chromedp.SendKeys(chromedp.CSS(`input[name=password]`), password),
-		chromedp.Click(chromedp.CSS(`button.pri`)), chromedp.WaitVisible(chromedp.CSS(`#bar`)))
+		chromedp.SendKeys(chromedp.CSS(`input[name=password]`), password))
+	b.Follow(`button.pri`)
+	b.Do(chromedp.WaitVisible(chromedp.CSS(`#bar`)))
 }
+
+// Shoots reports whether Shot writes pictures.
+func Shoots() bool { return os.Getenv("YIPIAO_SHOTS") != "" }
 
 // Shot writes a picture of the whole page as name.png to the directory that the environment variable
 // YIPIAO_SHOTS names, if it is set.

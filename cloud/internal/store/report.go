@@ -1,0 +1,113 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"yipiao/sync/journal"
+	"yipiao/sync/ticket"
+)
+
+// A StationReport is a station with what is counted about it.
+type StationReport struct {
+	Station
+	VenueName   string
+	FeedEpoch   string
+	Head        uint64
+	SentPos     uint64
+	Pending     int // feed rows without a position
+	Tickets     int
+	Entries     int64 // uses folded, over all tickets
+	DeadLetters int
+	Conflicts   int
+	Incidents   int
+}
+
+// StationReports returns all stations of a tenant.
+func (tx *Tx) StationReports(ctx context.Context, tenant ticket.TenantID) ([]StationReport, error) {
+	return List(ctx, tx, `
+		SELECT s.id, s.venue, v.name, s.name, s.status, s.journal_epoch, s.durable_seq, s.folded_seq, s.seen_ms,
+			h.epoch, h.head, h.sent_pos,
+			(SELECT count(*) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id AND t.seq IS NULL)
+				+ (SELECT count(*) FROM feed_item i WHERE i.tenant = s.tenant AND i.feed = s.id AND i.seq IS NULL),
+			(SELECT count(*) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id),
+			(SELECT coalesce(sum(t.e_used), 0) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id),
+			(SELECT count(*) FROM dead_letter d WHERE d.tenant = s.tenant AND d.station = s.id),
+			(SELECT count(*) FROM conflict c WHERE c.tenant = s.tenant AND c.station = s.id),
+			(SELECT count(*) FROM incident n WHERE n.tenant = s.tenant AND n.station = s.id)
+		FROM station s
+		JOIN venue v ON v.tenant = s.tenant AND v.id = s.venue
+		JOIN feed_head h ON h.tenant = s.tenant AND h.feed = s.id
+		WHERE s.tenant = $1
+		ORDER BY s.id`, []any{tenant}, func(row Scan, r *StationReport) error {
+		var seen sql.NullInt64
+		err := row(&r.ID, &r.Venue, &r.VenueName, &r.Name, &r.Status, &r.Epoch, &r.Durable, &r.Folded, &seen,
+			&r.FeedEpoch, &r.Head, &r.SentPos, &r.Pending, &r.Tickets, &r.Entries, &r.DeadLetters, &r.Conflicts, &r.Incidents)
+		r.SeenMs = seen.Int64
+		return err
+	})
+}
+
+// A SessionReport is a session with what is counted about it.
+type SessionReport struct {
+	Session
+	Seats   int
+	Sold    int // tickets that were not refunded
+	Entered int // tickets used at least once
+	Inside  int
+	Takings ticket.Fen // of tickets that were not refunded
+}
+
+// SessionReports returns the sessions that start at fromMs or later and before toMs.
+func (tx *Tx) SessionReports(ctx context.Context, tenant ticket.TenantID, fromMs, toMs int64) ([]SessionReport, error) {
+	return List(ctx, tx, `
+		SELECT `+sessionColumns+`,
+			(SELECT count(*) FROM seat p WHERE p.tenant = s.tenant AND p.session = s.id),
+			coalesce(k.sold, 0), coalesce(k.entered, 0), coalesce(k.inside, 0), coalesce(k.takings, 0)
+		FROM session s
+		JOIN hall h ON h.tenant = s.tenant AND h.id = s.hall
+		LEFT JOIN (
+			SELECT t.session,
+				sum(CASE WHEN t.status <> 1 THEN 1 ELSE 0 END) AS sold,
+				sum(CASE WHEN t.e_used > 0 THEN 1 ELSE 0 END) AS entered,
+				sum(CASE WHEN t.e_inside = 1 THEN 1 ELSE 0 END) AS inside,
+				sum(CASE WHEN t.status <> 1 THEN t.price_fen ELSE 0 END) AS takings
+			FROM ticket t
+			JOIN session x ON x.tenant = t.tenant AND x.id = t.session
+			WHERE t.tenant = $1 AND x.start_ms >= $2 AND x.start_ms < $3
+			GROUP BY t.session
+		) k ON k.session = s.id
+		WHERE s.tenant = $1 AND s.start_ms >= $2 AND s.start_ms < $3
+		ORDER BY s.start_ms, s.id`, []any{tenant, fromMs, toMs}, func(row Scan, r *SessionReport) error {
+		return scanSession(func(dest ...any) error {
+			return row(append(dest, &r.Seats, &r.Sold, &r.Entered, &r.Inside, &r.Takings)...)
+		}, &r.Session)
+	})
+}
+
+// A FactReport is a fact of a station's journal and what became of it.
+type FactReport struct {
+	journal.Entry
+	Station    ticket.StationID
+	ReceivedMs int64
+	Folded     bool
+	DeadLetter string // reason code, "" for none
+	Conflict   string // reason code, "" for none
+}
+
+// LastFacts returns the most facts that were received last, the newest first.
+func (tx *Tx) LastFacts(ctx context.Context, tenant ticket.TenantID, most int) ([]FactReport, error) {
+	return List(ctx, tx, `
+		SELECT f.station, f.epoch, f.seq, f.time_ms, f.offset_ms, f.kind, f.body, f.received_ms,
+			f.epoch < s.journal_epoch OR f.seq <= s.folded_seq, coalesce(d.reason, ''), coalesce(c.reason, '')
+		FROM fact f
+		JOIN station s ON s.tenant = f.tenant AND s.id = f.station
+		LEFT JOIN dead_letter d ON d.tenant = f.tenant AND d.station = f.station AND d.epoch = f.epoch AND d.seq = f.seq
+		LEFT JOIN conflict c ON c.tenant = f.tenant AND c.station = f.station AND c.epoch = f.epoch AND c.seq = f.seq
+		WHERE f.tenant = $1
+		ORDER BY f.received_ms DESC, f.station, f.epoch DESC, f.seq DESC
+		LIMIT $2`, []any{tenant, most}, func(row Scan, f *FactReport) error {
+		return row(&f.Station, &f.Epoch, &f.Seq, &f.TimeMs, &f.OffsetMs, &f.Kind, &f.Body, &f.ReceivedMs,
+			&f.Folded, &f.DeadLetter, &f.Conflict)
+	})
+}

@@ -1,0 +1,93 @@
+// Command yipiao is the operator's and developer's tool: it runs the demonstration system, scans its
+// tickets, enrols stations, and compares station and cloud.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// A command is one word behind yipiao.
+type command struct {
+	name, args, help string
+	run              func(ctx context.Context, t *tool, args []string) error
+}
+
+func commands() []command {
+	return []command{
+		{"run", "", "启动整个系统：云端、驿站、模拟设备、样例数据 (run everything on this machine)", cmdRun},
+		{"demo", "[scan [--next] [--lane N] | cut | mend]", "演示：扫一张票、断网、恢复；不带参数则逐步讲完 (the story, step by step)", cmdDemo},
+		{"status", "[--json]", "各部分是否就绪；全部就绪时退出码为 0 (exit 0 only when everything is up)", cmdStatus},
+		{"verify", "[--wait 30s]", "逐项比对驿站与云端：票、保管权、记录 (compare station and cloud)", cmdVerify},
+		{"enroll", "--data DIR CODE", "用一次性码把本机登记为驿站 (make this machine a station)", cmdEnroll},
+		{"device", "add --name NAME --lane L1[,L2]", "在驿站登记一台手持或工具 (register a handheld or a tool)", cmdDevice},
+		{"bench", "[--out FILE]", "测量，并与本次运行的磁盘基准相比 (measure against this run's disk)", cmdBench},
+	}
+}
+
+// A tool is what commands share. out is for people and programs, errs for remarks.
+type tool struct {
+	out, errs io.Writer
+	dir       string // data directory of `yipiao run`
+}
+
+// printf writes to the tool's output; an output that cannot be written to has no reader to tell.
+func (t *tool) printf(format string, args ...any) { _, _ = fmt.Fprintf(t.out, format, args...) }
+
+// errUsage ends with exit code 2 after the usage was printed.
+var errUsage = errors.New("usage")
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := dispatch(ctx, &tool{out: os.Stdout, errs: os.Stderr}, os.Args[1:])
+	stop()
+	switch {
+	case err == nil:
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	default:
+		_, _ = fmt.Fprintln(os.Stderr, "yipiao:", err)
+		os.Exit(1)
+	}
+}
+
+func dispatch(ctx context.Context, t *tool, args []string) error {
+	if len(args) > 0 {
+		for _, c := range commands() {
+			if c.name == args[0] {
+				return c.run(ctx, t, args[1:])
+			}
+		}
+	}
+	_, _ = fmt.Fprintln(t.errs, "驿票 yipiao：一人一票，断网照检 (one person, one ticket, also offline)\n\n用法 (usage): yipiao COMMAND [--dir var] …")
+	for _, c := range commands() {
+		_, _ = fmt.Fprintf(t.errs, "  %-8s %-40s %s\n", c.name, c.args, c.help)
+	}
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		return nil
+	}
+	_, _ = fmt.Fprintf(t.errs, "\n没有这个命令 (no such command): %s\n", args[0])
+	return errUsage
+}
+
+// flags returns a flag set that knows --dir and prints to the tool's remarks.
+func (t *tool) flags(name string) *flag.FlagSet {
+	fs := flag.NewFlagSet("yipiao "+name, flag.ContinueOnError)
+	fs.SetOutput(t.errs)
+	fs.StringVar(&t.dir, "dir", "var", "data `directory` of yipiao run")
+	return fs
+}
+
+func parse(fs *flag.FlagSet, args []string) error {
+	err := fs.Parse(args)
+	if err != nil {
+		return errUsage
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package devices_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"yipiao/drivers/port/serialport"
+	"yipiao/edge/internal/devices"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+
+func TestConfigErrorsNameDeviceAndField(t *testing.T) {
+	good := devices.Config{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: "/dev/a"}}
+	with := func(change func(*devices.Config)) devices.Config {
+		c := good
+		c.Name, c.Port.Path = "gate-1", "/dev/b"
+		change(&c)
+		return c
+	}
+	cases := []struct {
+		name, device, field, says string
+		config                    devices.Config
+	}{
+		{"no name", "#2", "name", "is missing", with(func(c *devices.Config) { c.Name = " " })},
+		{"name used twice", "scanner-1", "name", "another device", with(func(c *devices.Config) { c.Name = "scanner-1" })},
+		{"unknown kind", "gate-1", "kind", `"printer" is not one of linescan, lotgate`, with(func(c *devices.Config) { c.Kind = "printer" })},
+		{"no path", "gate-1", "port.path", "path of a serial line", with(func(c *devices.Config) { c.Port.Path = "" })},
+		{"path used twice", "gate-1", "port.path", "/dev/a is used by device scanner-1", with(func(c *devices.Config) { c.Port.Path = "/dev/a" })},
+		{"bad speed", "gate-1", "port.baud", "256000", with(func(c *devices.Config) { c.Port.Baud = 256000 })},
+		{"unknown setting", "gate-1", "settings", `"unti"`, with(func(c *devices.Config) {
+			c.Kind, c.Settings = "lotgate", json.RawMessage(`{"unti":1}`)
+		})},
+		{"setting out of range", "gate-1", "settings", "unit is 300, want 1 to 247", with(func(c *devices.Config) {
+			c.Kind, c.Settings = "lotgate", json.RawMessage(`{"unit":300}`)
+		})},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := devices.New([]devices.Config{good, c.config}, nil, quiet())
+			var ce *devices.ConfigError
+			if !errors.As(err, &ce) {
+				t.Fatalf("%v, want a *ConfigError", err)
+			}
+			if ce.Device != c.device || ce.Field != c.field || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("device %q field %q: %v; want device %q field %q and %q", ce.Device, ce.Field, err, c.device, c.field, c.says)
+			}
+		})
+	}
+}
+
+func TestEverythingThatIsWrongIsReported(t *testing.T) {
+	_, err := devices.New([]devices.Config{
+		{Name: "a", Kind: "none", Port: serialport.Config{Path: "/dev/a"}},
+		{Name: "b", Kind: "linescan", Port: serialport.Config{Path: "/dev/b", Baud: 1}},
+	}, nil, quiet())
+	if err == nil || !strings.Contains(err.Error(), "device a: kind") || !strings.Contains(err.Error(), "device b: port.baud") {
+		t.Errorf("%v, want both", err)
+	}
+}
+
+func TestHandlesOfTheWrongSort(t *testing.T) {
+	set, err := devices.New([]devices.Config{
+		{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: "/dev/a"}},
+		{Name: "gate-1", Kind: "lotgate", Port: serialport.Config{Path: "/dev/b"}},
+	}, nil, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := set.Gate("scanner-1"); err == nil || !strings.Contains(err.Error(), `"scanner-1"`) {
+		t.Errorf("a scanner as a gate: %v", err)
+	}
+	if _, err := set.Scanner("gate-1"); err == nil || !strings.Contains(err.Error(), `"gate-1"`) {
+		t.Errorf("a gate as a scanner: %v", err)
+	}
+	for _, find := range []func(string) error{
+		func(n string) error { _, err := set.Gate(n); return err },
+		func(n string) error { _, err := set.Scanner(n); return err },
+	} {
+		if err := find("none"); err == nil || !strings.Contains(err.Error(), `"none"`) {
+			t.Errorf("a device that is not configured: %v", err)
+		}
+	}
+	if _, ok := set.Status("none"); ok {
+		t.Error("a status of a device that is not configured")
+	}
+	if st := set.Snapshot(); len(st) != 2 || st[1].Name != "gate-1" || st[1].Port != "/dev/b 9600 8N1" || !strings.HasPrefix(st[1].Title, "LOT 闸机") {
+		t.Errorf("%+v", st)
+	}
+}

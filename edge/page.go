@@ -1,0 +1,73 @@
+package edge
+
+import (
+	"time"
+
+	"yipiao/drivers"
+	"yipiao/edge/internal/maint"
+	"yipiao/edge/internal/uplink"
+)
+
+// pageSource is what the station's page shows.
+type pageSource struct{ s *Station }
+
+// Overview implements maint.Source.
+func (p pageSource) Overview() maint.Overview {
+	s := p.s
+	st := s.ledger.Stats()
+	up := s.monitor.Status()
+	now, offset, trusted := s.clock.Now()
+	o := maint.Overview{
+		Station: s.id.Station, Name: s.id.Venue,
+		Uplink:      maint.Uplink{State: maint.UplinkState(up.State), Since: up.Since, Exchange: up.LastHeard},
+		Feed:        maint.Feed{Epoch: st.Feed.Epoch, Cursor: st.Feed.Cursor, CaughtUp: caughtUp(st) && up.State == uplink.Online},
+		Journal:     maint.Journal{End: st.End, Durable: st.Durable, Acked: st.Acked, Oldest: s.oldest(st.Acked, st.Durable)},
+		Clock:       maint.Clock{OffsetMs: int64(offset), Trusted: trusted},
+		Aside:       st.Aside,
+		RootOnlyKey: true, // keys lie in files: no TPM is used yet
+	}
+	for _, se := range st.Sessions {
+		o.Sessions = append(o.Sessions, maint.Session{Session: se.Session, Sold: se.Tickets, Entered: se.Entered, Inside: se.Inside})
+	}
+	for _, u := range s.lanes {
+		o.Lanes = append(o.Lanes, p.lane(u, now))
+	}
+	for _, d := range s.devices.Snapshot() {
+		o.Devices = append(o.Devices, maint.Device{Name: d.Name, Kind: d.Title, Port: d.Port, Health: drivers.Health{
+			State: d.State, LastGood: d.LastGood, Frames: d.Frames, Errors: d.Errors, Note: d.Note, Firmware: d.Firmware,
+		}})
+	}
+	return o
+}
+
+func (p pageSource) lane(u *laneUnit, nowMs int64) maint.Lane {
+	l := maint.Lane{
+		Name: u.cfg.Name, Title: u.cfg.Title, Exit: u.cfg.Exit && !u.cfg.Entry, Open: !u.cfg.Closed,
+		Today: p.s.tally.of(u.cfg.Name, nowMs), Scanner: p.state(u.cfg.Scanner), Gate: p.state(u.cfg.Gate),
+	}
+	if u.lane != nil {
+		l.Last = u.lane.Last()
+	} else {
+		l.Last = p.s.doors.last(u.cfg.Name)
+	}
+	return l
+}
+
+func (p pageSource) state(device string) drivers.State {
+	if d, ok := p.s.devices.Status(device); ok {
+		return d.State
+	}
+	return ""
+}
+
+// oldest is the time of the first fact that waits for the cloud.
+func (s *Station) oldest(acked, durable uint64) time.Time {
+	if acked >= durable {
+		return time.Time{}
+	}
+	e, err := s.ledger.Journal(acked+1, 1, 1)
+	if err != nil || len(e) == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(e[0].TimeMs)
+}

@@ -1,0 +1,85 @@
+package edge
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"yipiao/edge/internal/ledger"
+	"yipiao/edge/internal/maint"
+	"yipiao/sync/ticket"
+)
+
+// A tally counts today's verdicts by lane, from durable facts: those of before the start are read from
+// the journal. Today begins at midnight in Asia/Shanghai. It is safe for concurrent use.
+type tally struct {
+	mu    sync.Mutex
+	day   string
+	lanes map[string]maint.Counts
+}
+
+func dayOf(ms int64) string { return ticket.Time(ms).Format(time.DateOnly) }
+
+// load counts the kept facts of today.
+func (t *tally) load(l *ledger.Ledger, nowMs int64) error {
+	t.mu.Lock()
+	t.day, t.lanes = dayOf(nowMs), make(map[string]maint.Counts)
+	t.mu.Unlock()
+	for from := l.FirstFact(); from <= l.Durable().Seq; {
+		entries, err := l.Journal(from, 10_000, 8<<20)
+		if err != nil || len(entries) == 0 {
+			return err
+		}
+		for i := range entries {
+			e := &entries[i]
+			from = e.Seq + 1
+			kind := ticket.FactKind(e.Kind)
+			if !kind.OfTicket() || dayOf(e.TimeMs) != t.day {
+				continue
+			}
+			var f ticket.Fact
+			if err := json.Unmarshal(e.Body, &f); err != nil {
+				return fmt.Errorf("count fact %d: %w", e.Seq, err)
+			}
+			t.add(ledger.Observed{TimeMs: e.TimeMs, Kind: kind, Fact: &f})
+		}
+	}
+	return nil
+}
+
+// add counts one durable fact.
+func (t *tally) add(o ledger.Observed) {
+	if o.Fact == nil || o.Fact.Verdict == nil || o.Fact.Lane == "" {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if day := dayOf(o.TimeMs); day != t.day {
+		if day < t.day {
+			return
+		}
+		t.day, t.lanes = day, make(map[string]maint.Counts)
+	}
+	c := t.lanes[o.Fact.Lane]
+	switch o.Fact.Verdict.Outcome() {
+	case ticket.OutcomeAdmit:
+		c.Admit++
+	case ticket.OutcomeRefuse:
+		c.Refuse++
+	case ticket.OutcomeHold:
+		c.Hold++
+	case ticket.OutcomeExit:
+		c.Exit++
+	}
+	t.lanes[o.Fact.Lane] = c
+}
+
+func (t *tally) of(lane string, nowMs int64) maint.Counts {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if dayOf(nowMs) != t.day {
+		return maint.Counts{}
+	}
+	return t.lanes[lane]
+}
