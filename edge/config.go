@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -87,6 +88,8 @@ func explain(err error, text []byte) error {
 	var kind *json.UnmarshalTypeError
 	at := int64(-1)
 	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		err, at = errors.New("内容不完整 (the file ends too early)"), int64(len(text))
 	case errors.As(err, &syntax):
 		at = syntax.Offset
 	case errors.As(err, &kind):
@@ -119,6 +122,19 @@ func (c *Config) Validate() error {
 	if c.Listen.Plain != "" && !loopback(c.Listen.Plain) {
 		bad("listen.plain", "本机回环地址，如 127.0.0.1:8080 (a loopback address): 明文 HTTP 不出本机")
 	}
+	c.checkLanes(bad)
+	if _, err := devices.New(c.Devices, nil, slog.New(slog.DiscardHandler)); err != nil {
+		errs = append(errs, fmt.Errorf("设备配置有误 (devices): %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// checkLanes reports what is wrong with each lane and between them and the devices.
+func (c *Config) checkLanes(bad func(field, want string)) {
+	known := make(map[string]bool)
+	for i := range c.Devices {
+		known[c.Devices[i].Name] = true
+	}
 	names := make(map[string]bool)
 	used := make(map[string]string)
 	for i := range c.Lanes {
@@ -133,9 +149,11 @@ func (c *Config) Validate() error {
 				bad(fmt.Sprintf("lanes[%d]", i), fmt.Sprintf("设备 %s 已属于通道 %s (device belongs to another lane)", d, other))
 			}
 			used[d] = l.Name
+			if d != "" && !known[d] {
+				bad(fmt.Sprintf("lanes[%d]", i), fmt.Sprintf("devices 中有的设备，没有 %s (a device that is listed)", d))
+			}
 		}
 	}
-	return errors.Join(errs...)
 }
 
 func (l *LaneConfig) validate(at string, bad func(field, want string)) {

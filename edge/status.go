@@ -52,6 +52,8 @@ type JournalStatus struct {
 	Waiting  uint64 `json:"waiting"` // durable here, not yet at the cloud
 	Covered  uint64 `json:"covered"` // by the catalogue's checkpoint
 	Passages int    `json:"passages"`
+	Syncs    uint64 `json:"syncs"` // since the start
+	Bytes    uint64 `json:"bytes"` // of facts recorded since the start
 }
 
 // ClockStatus is the station's clock.
@@ -108,7 +110,7 @@ func (s *Station) Status() Status {
 		Feed:   FeedStatus{Epoch: st.Feed.Epoch, Cursor: st.Feed.Cursor, CaughtUp: caughtUp(st), Resyncs: st.Feed.Resyncs},
 		Journal: JournalStatus{
 			Epoch: s.id.Epoch, End: st.End, Durable: st.Durable, Acked: st.Acked,
-			Waiting: waiting(st), Covered: st.Checkpoint, Passages: st.Open,
+			Waiting: waiting(st), Covered: st.Checkpoint, Passages: st.Open, Syncs: st.Syncs, Bytes: st.Bytes,
 		},
 		Clock: ClockStatus{offset, trusted}, Tickets: st.Tickets, Aside: st.Aside, Attention: []string{},
 	}

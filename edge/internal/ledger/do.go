@@ -200,6 +200,7 @@ func (l *Ledger) append(rec journal.Record) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrFault, err)
 	}
+	l.bytes.Add(uint64(len(rec.Body)))
 	return seq, nil
 }
 

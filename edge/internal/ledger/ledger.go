@@ -74,6 +74,7 @@ type Ledger struct {
 	feed    feedState
 	acked   atomic.Uint64 // journal sequence that the cloud holds
 	folded  atomic.Uint64
+	bytes   atomic.Uint64 // of bodies appended since the start
 
 	checkMu sync.Mutex // one checkpoint at a time
 	covered atomic.Uint64

@@ -5,6 +5,7 @@ import (
 	"sort"
 
 	"yipiao/sync/journal"
+	"yipiao/sync/journal/seglog"
 	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
@@ -24,6 +25,8 @@ type Stats struct {
 	Checkpoint uint64 // last fact that the catalogue covers
 	Open       int    // passages going on
 	Aside      int    // feed entries kept aside
+	Syncs      uint64 // of the journal since the start
+	Bytes      uint64 // of facts recorded since the start, without record heads
 }
 
 // FeedStats say where the station stands in its feed.
@@ -50,6 +53,10 @@ func (l *Ledger) Stats() Stats {
 		End:  l.journal.End(), Durable: l.journal.Durable().Seq,
 		Acked: l.acked.Load(), Folded: l.folded.Load(), Checkpoint: l.covered.Load(),
 	}
+	if log, ok := l.journal.(interface{ Stats() seglog.Stats }); ok {
+		st.Syncs = log.Stats().Syncs
+	}
+	st.Bytes = l.bytes.Load()
 	l.open.mu.Lock()
 	st.Open = len(l.open.bySeq)
 	l.open.mu.Unlock()
