@@ -7,7 +7,7 @@ PKGS := ./...
 RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
 export CGO_ENABLED ?= 1
 
-.PHONY: help run clean-data build test unit race e2e lint lint-full fuzz bench deps deps-test tidy shots
+.PHONY: help run clean-data build test unit race e2e lint lint-full fuzz soak bench deps deps-test tidy shots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ fuzz: ## every fuzz test for 20 s
 	@for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$p/*_test.go | sed 's/func //'); do \
 			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
+
+soak: ## the journal's crash loop for many seeds (SEEDS=600)
+	YIPIAO_JOURNAL_SOAK=$${SEEDS:-600} $(GO) test -count=1 -timeout 60m -run TestSoak ./sync/journal/seglog
 
 bench: build ## measure; one JSON line per figure in var/bench/station.jsonl, and a table
 	@mkdir -p $(VAR)/bench

@@ -138,6 +138,7 @@ func (s *Store) Row(ctx context.Context, tenant ticket.TenantID, id ticket.Ticke
 type SessionDigest struct {
 	Session ticket.SessionID
 	Tickets int
+	Used    int // uses of all rights together
 	Digest  ticket.Digest
 }
 
@@ -161,6 +162,7 @@ func Digests(ctx context.Context, tx *store.Tx, feed link.Peer) ([]SessionDigest
 			}
 			last := &out[len(out)-1]
 			last.Tickets++
+			last.Used += int(e.Used)
 			last.Digest.Add(r.Standing())
 			return nil
 		})

@@ -1,10 +1,11 @@
-// Package reports answers what people ask of the cloud's state: stations, sessions, what happened
-// last, and the proof that both ends agree. It reads one snapshot per answer and changes nothing. It
-// must not know pages, SQL or keys; its answers hold no ticket code, name or document.
+// Package reports answers what people and tools ask of the cloud's state: stations, sessions, what
+// happened last, and the proof that both ends agree. It reads one snapshot per answer and changes
+// nothing. It must not know pages, SQL or keys; its answers hold no ticket code, name or document.
 package reports
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"yipiao/cloud/internal/custody"
@@ -14,185 +15,123 @@ import (
 	"yipiao/sync/ticket"
 )
 
-// A StationStatus is a station's registration as programs read it.
-type StationStatus string
+// ErrNotFound is returned for a station that does not exist.
+var ErrNotFound = errors.New("reports: not found")
 
-// Station statuses.
-const (
-	StationNew     StationStatus = "new" // created, no machine has enrolled yet
-	StationActive  StationStatus = "active"
-	StationRevoked StationStatus = "revoked"
-)
-
-// A Station is one station's state. Positions and sequences of a station that is in step are equal:
-// Sent = Head, Folded = Durable, Pending = 0.
-type Station struct {
-	ID          ticket.StationID `json:"id"`
-	Name        string           `json:"name"`
-	Venue       string           `json:"venue"`
-	Status      StationStatus    `json:"status"`
-	SeenMs      int64            `json:"seen_ms"`       // last contact, within 10 s and a poll's wait; 0 for never
-	Epoch       uint32           `json:"journal_epoch"` // 0 before it enrols
-	Durable     uint64           `json:"durable"`       // facts stored
-	Folded      uint64           `json:"folded"`        // facts judged
-	FeedEpoch   string           `json:"feed_epoch"`
-	Head        uint64           `json:"head"`    // last position of its feed
-	SentPos     uint64           `json:"sent"`    // it may have read up to here
-	Pending     int              `json:"pending"` // rows of its feed without a position
-	Tickets     int              `json:"tickets"`
-	Entries     int64            `json:"entries"` // entries folded
-	DeadLetters int              `json:"dead_letters"`
-	Conflicts   int              `json:"conflicts"`
-	Incidents   int              `json:"incidents"`
-}
-
-// A Session is one session's state.
+// A Session is one session with its counts over all stations.
 type Session struct {
-	ticket.Session
-	TypeName   string     `json:"type_name"`
-	MaxEntries uint16     `json:"max_entries"`
-	Seats      int        `json:"seats"`
-	Sold       int        `json:"sold"`
-	Entered    int        `json:"entered"` // tickets used at least once
-	Inside     int        `json:"inside"`
-	Takings    ticket.Fen `json:"takings_fen"`
+	store.SessionReport
+	Homes []ticket.StationID // that hold its tickets
 }
 
 // A Fact is one fact of a station's journal, decoded. Fact or Note is nil; both are when the body
 // could not be read, and DeadLetter says why.
 type Fact struct {
-	Station    ticket.StationID `json:"station"`
-	Epoch      uint32           `json:"epoch"`
-	Seq        uint64           `json:"seq"`
-	TimeMs     int64            `json:"time_ms"` // station's clock
-	ReceivedMs int64            `json:"received_ms"`
-	Kind       string           `json:"kind"`
-	Fact       *ticket.Fact     `json:"fact,omitempty"`
-	Note       *ticket.Note     `json:"note,omitempty"`
-	Folded     bool             `json:"folded"`
-	DeadLetter string           `json:"dead_letter,omitempty"`
-	Conflict   string           `json:"conflict,omitempty"`
+	store.FactReport
+	Kind    ticket.FactKind
+	Fact    *ticket.Fact
+	Note    *ticket.Note
+	Seat    string // of its ticket, "" for none
+	Session string // the name of its session, "" for none
 }
 
 // An Overview is the state of a tenant at one instant.
 type Overview struct {
-	Tenant   string    `json:"tenant"`
-	TimeMs   int64     `json:"time_ms"`
-	Stations []Station `json:"stations"`
-	Sessions []Session `json:"sessions"` // that start today or on the days beside it
-	Facts    []Fact    `json:"facts"`    // received last, the newest first
+	Tenant   string
+	TimeMs   int64
+	Stations []store.StationReport
+	Sessions []Session // that start today or on the days beside it, in order of start
+	Facts    []Fact    // received last, the newest first
+	Dead     []Fact    // dead letters, the newest first
 }
 
-// A Digest says what a session's tickets at one station add up to, and for which state that holds
-// (sync.md section 5). It may be compared with the station's when Pending is 0.
-type Digest struct {
-	Station ticket.StationID `json:"station"`
-	Session ticket.SessionID `json:"session"`
-	Tickets int              `json:"tickets"`
-	Digest  ticket.Digest    `json:"digest"`
-	Head    uint64           `json:"head"` // of the feed
-	Pending int              `json:"pending"`
-	Epoch   uint32           `json:"journal_epoch"`
-	Folded  uint64           `json:"folded"` // of the journal
-}
-
-// MaxFacts is the most facts that an overview shows.
-const MaxFacts = 500
-
-// Read returns the overview of a tenant at now, with its last most facts.
+// Read returns the overview of a tenant at now, with its last most facts and dead letters.
 func Read(ctx context.Context, db *store.DB, tenant store.Tenant, now time.Time, most int) (*Overview, error) {
-	day := now.In(ticket.Shanghai())
-	today := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, day.Location())
-	out := &Overview{
-		Tenant: tenant.Name, TimeMs: now.UnixMilli(), Stations: []Station{}, Sessions: []Session{}, Facts: []Fact{},
-	}
-	err := db.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		stations, err := tx.StationReports(ctx, tenant.ID)
+	out := &Overview{Tenant: tenant.Name, TimeMs: now.UnixMilli()}
+	err := db.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if out.Stations, err = tx.StationReports(ctx, tenant.ID); err != nil {
+			return err
+		}
+		if out.Sessions, err = sessions(ctx, tx, tenant.ID, now); err != nil {
+			return err
+		}
+		facts, err := tx.LastFacts(ctx, tenant.ID, most)
 		if err != nil {
 			return err
 		}
-		for i := range stations {
-			out.Stations = append(out.Stations, station(&stations[i]))
-		}
-		sessions, err := tx.SessionReports(ctx, tenant.ID, today.AddDate(0, 0, -1).UnixMilli(), today.AddDate(0, 0, 2).UnixMilli())
-		if err != nil {
+		if out.Facts, err = decode(ctx, tx, tenant.ID, facts); err != nil {
 			return err
 		}
-		for _, s := range sessions {
-			out.Sessions = append(out.Sessions, Session{
-				Session: s.Session.Session, TypeName: s.Type.Name(), MaxEntries: s.MaxEntries,
-				Seats: s.Seats, Sold: s.Sold, Entered: s.Entered, Inside: s.Inside, Takings: s.Takings,
-			})
-		}
-		facts, err := tx.LastFacts(ctx, tenant.ID, min(max(most, 0), MaxFacts))
-		if err != nil {
+		if facts, err = tx.LastDead(ctx, tenant.ID, most); err != nil {
 			return err
 		}
-		for i := range facts {
-			out.Facts = append(out.Facts, fact(&facts[i]))
-		}
-		return nil
+		out.Dead, err = decode(ctx, tx, tenant.ID, facts)
+		return err
 	})
 	return out, err
 }
 
-func station(r *store.StationReport) Station {
-	status := StationNew
-	switch r.Status {
-	case store.StationActive:
-		status = StationActive
-	case store.StationRevoked:
-		status = StationRevoked
-	case store.StationNew:
+func sessions(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, now time.Time) ([]Session, error) {
+	day := now.In(ticket.Shanghai())
+	today := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, day.Location())
+	from, to := today.AddDate(0, 0, -1).UnixMilli(), today.AddDate(0, 0, 2).UnixMilli()
+	homes, err := tx.HomesOf(ctx, tenant, from, to)
+	if err != nil {
+		return nil, err
 	}
-	return Station{
-		ID: r.ID, Name: r.Name, Venue: r.VenueName, Status: status, SeenMs: r.SeenMs, Epoch: r.Epoch,
-		Durable: r.Durable, Folded: r.Folded, FeedEpoch: r.FeedEpoch, Head: r.Head, SentPos: r.SentPos, Pending: r.Pending,
-		Tickets: r.Tickets, Entries: r.Entries, DeadLetters: r.DeadLetters, Conflicts: r.Conflicts, Incidents: r.Incidents,
+	rows, err := tx.SessionReports(ctx, tenant, from, to)
+	if err != nil {
+		return nil, err
 	}
+	out := make([]Session, len(rows))
+	for i, r := range rows {
+		out[i] = Session{SessionReport: r, Homes: homes[r.ID]}
+	}
+	return out, nil
 }
 
-func fact(r *store.FactReport) Fact {
-	f := Fact{
-		Station: r.Station, Epoch: r.Epoch, Seq: r.Seq, TimeMs: r.TimeMs, ReceivedMs: r.ReceivedMs,
-		Kind: ticket.FactKind(r.Kind).String(), Folded: r.Folded, DeadLetter: r.DeadLetter, Conflict: r.Conflict,
+func decode(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, rows []store.FactReport) ([]Fact, error) {
+	out := make([]Fact, len(rows))
+	for i := range rows {
+		f := Fact{FactReport: rows[i], Kind: ticket.FactKind(rows[i].Entry.Kind)}
+		var err error
+		if f.Fact, f.Note, err = hub.Read(&rows[i].Entry); err != nil {
+			f.Fact, f.Note = nil, nil // its dead letter says why
+		}
+		if f.Fact != nil && f.Fact.Ticket != 0 {
+			if f.Seat, f.Session, err = tx.Seat(ctx, tenant, f.Fact.Ticket); err != nil {
+				return nil, err
+			}
+		}
+		out[i] = f
 	}
-	var err error
-	if f.Fact, f.Note, err = hub.Read(&r.Entry); err != nil {
-		f.Fact, f.Note = nil, nil // its dead letter says why
-	}
-	return f
+	return out, nil
 }
 
-// Digests returns the digest of every session of which a station has tickets.
-func Digests(ctx context.Context, db *store.DB, feed link.Peer) ([]Digest, error) {
-	out := []Digest{}
+// A Proof is what a station's own state is compared with (sync.md section 5): both hold for the same
+// instant. It may be compared when nothing is pending and everything durable is folded.
+type Proof struct {
+	Station  store.StationReport
+	Sessions []custody.SessionDigest
+}
+
+// Prove returns the proof of one station, or ErrNotFound.
+func Prove(ctx context.Context, db *store.DB, feed link.Peer) (*Proof, error) {
+	var out *Proof
 	err := db.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
 		stations, err := tx.StationReports(ctx, feed.Tenant)
 		if err != nil {
 			return err
 		}
 		for i := range stations {
-			if stations[i].ID == feed.Station {
-				out, err = digestsAt(ctx, tx, feed, &stations[i])
+			if stations[i].ID != feed.Station {
+				continue
 			}
+			sums, err := custody.Digests(ctx, tx, feed)
+			out = &Proof{Station: stations[i], Sessions: sums}
+			return err
 		}
-		return err
+		return ErrNotFound
 	})
 	return out, err
-}
-
-func digestsAt(ctx context.Context, tx *store.Tx, feed link.Peer, at *store.StationReport) ([]Digest, error) {
-	sums, err := custody.Digests(ctx, tx, feed)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]Digest, 0, len(sums))
-	for _, s := range sums {
-		out = append(out, Digest{
-			Station: feed.Station, Session: s.Session, Tickets: s.Tickets, Digest: s.Digest,
-			Head: at.Head, Pending: at.Pending, Epoch: at.Epoch, Folded: at.Folded,
-		})
-	}
-	return out, nil
 }

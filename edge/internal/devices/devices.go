@@ -91,6 +91,7 @@ func (s *Set) Run(ctx context.Context) error {
 		})
 		all.Go(u.queue.deliver)
 	}
+	<-ctx.Done() // a set without devices runs too
 	all.Wait()
 	return nil
 }

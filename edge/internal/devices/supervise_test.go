@@ -199,6 +199,20 @@ func TestCountersAddUpOverRuns(t *testing.T) {
 	})
 }
 
+func TestSetWithoutDevicesRunsUntilItsContextEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set, err := devices.New(nil, nil, quiet())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Hour)
+		defer cancel()
+		if err := set.Run(ctx); err != nil || ctx.Err() == nil {
+			t.Errorf("Run: %v, context %v; want nil once the context has ended", err, ctx.Err())
+		}
+	})
+}
+
 // recorded subscribes to the puppet as to a gate and writes down what comes.
 func (s *stage) recorded() (words func() string, cancel func()) {
 	var mu sync.Mutex
