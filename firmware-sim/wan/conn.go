@@ -107,7 +107,7 @@ func (r *Relay) deliver(k *conn, to net.Conn, way <-chan chunk) {
 		r.carried.Add(uint64(n))
 		if err != nil {
 			k.end()
-			for range way { //nolint:revive // the reader may be about to hand over one more
+			for range way { // the reader may be about to hand over one more
 			}
 			return
 		}

@@ -170,7 +170,7 @@ func TestAssetsAreSmallAndLoadNothingElse(t *testing.T) {
 			t.Errorf("%s loads something or has no type", name)
 		}
 	}
-	if webui.Version() == "" || webui.Version() != webui.Version() {
+	if webui.Version() == "" {
 		t.Error("no steady version")
 	}
 }

@@ -3,7 +3,6 @@ package devices_test
 import (
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -12,7 +11,7 @@ import (
 	"yipiao/edge/internal/devices"
 )
 
-func quiet() *slog.Logger { return slog.New(slog.NewTextHandler(io.Discard, nil)) }
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestConfigErrorsNameDeviceAndField(t *testing.T) {
 	good := devices.Config{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: "/dev/a"}}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -63,7 +62,7 @@ func newVenue(t *testing.T) *venue {
 	t.Helper()
 	dir := t.TempDir()
 	scan, gate := filepath.Join(dir, "scanner-1"), filepath.Join(dir, "gate-1")
-	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
+	quiet := slog.New(slog.DiscardHandler)
 	sims, err := bench.New(bench.Config{Devices: []bench.DeviceConfig{
 		{Name: "scanner-1", PTY: scan, Scanner: &scanner.Settings{AIM: "]Q1"}},
 		{Name: "gate-1", PTY: gate, Turnstile: &turnstile.Settings{Walk: 50 * time.Millisecond}},
@@ -353,7 +352,7 @@ func TestGarbageAndTornLinesBetweenGoodOnes(t *testing.T) {
 func TestMissingPortIsLostWithItsReason(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none")
 	set, err := devices.New([]devices.Config{{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: path}}},
-		nil, slog.New(slog.NewTextHandler(io.Discard, nil)))
+		nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,16 +10,17 @@ import (
 
 // Fixed identities of every world.
 const (
-	Tenant  ticket.TenantID  = 7
-	Self    ticket.StationID = 1
-	Other   ticket.StationID = 2
-	Hall    ticket.HallID    = 1
-	Studio  ticket.HallID    = 2
-	TheID   ticket.TicketID  = 4001
-	Shown   ticket.SessionID = 301
-	Another ticket.SessionID = 302
-	// RevokedKey was withdrawn; MissingKey was never published.
-	GoodKey, RevokedKey, MissingKey ticket.KeyID = 1, 2, 3
+	Tenant     ticket.TenantID  = 7
+	Self       ticket.StationID = 1
+	Other      ticket.StationID = 2
+	Hall       ticket.HallID    = 1
+	Studio     ticket.HallID    = 2
+	TheID      ticket.TicketID  = 4001
+	Shown      ticket.SessionID = 301
+	Another    ticket.SessionID = 302
+	GoodKey    ticket.KeyID     = 1
+	RevokedKey ticket.KeyID     = 2 // withdrawn
+	MissingKey ticket.KeyID     = 3 // never published
 )
 
 // A World is what the cloud has published and what stands at the doors, for one row.
