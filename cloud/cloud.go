@@ -50,6 +50,7 @@ type Cloud struct {
 	node     *node
 	desk     *enrol.Desk
 	accounts *people.Accounts
+	custody  *custody.Store
 	hub      *hub.Hub
 	web      *web
 	bound    chan struct{} // closed when syncAddr is set
@@ -108,7 +109,8 @@ func (c *Cloud) assemble(ctx context.Context) error {
 	}
 	c.node = &node{dir: keys, root: c.root, tenant: c.tenant.ID, hosts: certHosts(&c.cfg)}
 	c.desk = &enrol.Desk{DB: c.db, Tenant: c.tenant.ID, Key: c.fieldKey, Root: c.root, Now: c.clock}
-	c.hub = hub.New(custody.New(c.db, c.unseal), c.desk, c.clock, c.log)
+	c.custody = custody.New(c.db, c.unseal)
+	c.hub = hub.New(c.custody, c.desk, c.clock, c.log)
 	if c.accounts, err = people.NewAccounts(c.verifier, c.clock); err != nil {
 		return err
 	}

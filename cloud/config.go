@@ -35,7 +35,9 @@ type Config struct {
 // Listen says where the cloud answers.
 type Listen struct {
 	Sync string `json:"sync,omitempty"` // stations: feed, journal, enrolment, time; default DefaultSync
-	Web  string `json:"web,omitempty"`  // people; empty: off
+	Web  string `json:"web,omitempty"`  // people and tools, HTTPS with the cloud's certificate; empty: off
+	// Plain is plain HTTP, for a browser on this very machine; it must be a loopback address. Empty: off.
+	Plain string `json:"plain,omitempty"`
 }
 
 // LoadConfig reads a configuration file strictly: an unknown key is an error that names it.
@@ -117,10 +119,19 @@ func (c *Config) Validate() error {
 			errs = append(errs, badField(f.name, "主机:端口 (host:port)"))
 		}
 	}
+	if c.Listen.Plain != "" && !loopback(c.Listen.Plain) {
+		errs = append(errs, badField("listen.plain", "本机回环地址，如 127.0.0.1:8080 (a loopback address): 明文 HTTP 不出本机"))
+	}
 	for i, h := range c.Hosts {
 		if h == "" {
 			errs = append(errs, badField(fmt.Sprintf("hosts[%d]", i), "主机名或地址 (a name or an address)"))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }

@@ -130,4 +130,3 @@ func newSignKey(fieldKey *seal.Key, nowMs int64) (*store.SignKey, error) {
 	k.SignKey = ticket.SignKey{ID: firstSignKey, Alg: "Ed25519", Public: pub, FromMs: nowMs}
 	return k, nil
 }
-

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"yipiao/cloud/internal/custody"
 	"yipiao/cloud/internal/reports"
 	"yipiao/cloud/internal/store"
 	"yipiao/sync/hub"
@@ -55,7 +54,7 @@ func (c *Cloud) Digests(ctx context.Context, station ticket.StationID) (*Digests
 
 // Ticket returns the standing of a ticket, or ErrNotFound.
 func (c *Cloud) Ticket(ctx context.Context, id ticket.TicketID) (*TicketState, error) {
-	row, err := custody.New(c.db, c.unseal).Row(ctx, c.tenant.ID, id)
+	row, err := c.custody.Row(ctx, c.tenant.ID, id)
 	if errors.Is(err, hub.ErrUnknownTicket) {
 		return nil, fmt.Errorf("%w: ticket %d", ErrNotFound, id)
 	}

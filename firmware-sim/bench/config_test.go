@@ -1,7 +1,6 @@
 package bench_test
 
 import (
-	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -75,7 +74,7 @@ func TestNewChecksTheDevicesSettings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bench.New(c, slog.New(slog.NewTextHandler(io.Discard, nil))); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := bench.New(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v, want an error with %s", raw, err, says)
 		}
 	}

@@ -60,7 +60,7 @@ func newSite(t *testing.T) *site {
 			{Name: "gate-1", PTY: filepath.Join(dir, "gate-1"), Turnstile: &turnstile.Settings{Visitor: turnstile.Manual}},
 		},
 		WAN: &bench.WANConfig{Listen: "127.0.0.1:0", Target: "127.0.0.1:1"},
-	}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -259,9 +259,9 @@ func TestWhatCannotBe(t *testing.T) {
 
 func TestSocketOfAnotherSimulatorIsLeftAlone(t *testing.T) {
 	s := newSite(t)
-	b, err := bench.New(bench.Config{}, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	b, err := bench.New(bench.Config{}, slog.New(slog.DiscardHandler))
 	must(t, err)
-	err = control.NewServer(b, slog.New(slog.NewTextHandler(io.Discard, nil))).Run(t.Context(), filepath.Join(s.dir, "sim.sock"))
+	err = control.NewServer(b, slog.New(slog.DiscardHandler)).Run(t.Context(), filepath.Join(s.dir, "sim.sock"))
 	if err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("%v, want an error that says it is in use", err)
 	}

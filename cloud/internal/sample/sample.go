@@ -80,11 +80,11 @@ func (m *Maker) Make(ctx context.Context, o Options, now time.Time) (*Result, er
 		return nil, err
 	}
 	out := new(Result)
-	purse, removed, missing, err := openWallet(o.Wallet, known)
+	purse, st, err := openWallet(o.Wallet, known)
 	if err != nil {
 		return nil, err
 	}
-	out.Removed, out.Missing = removed, missing
+	out.Removed, out.Missing = st.removed, st.missing
 	var sessions []store.Session
 	err = m.DB.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		sessions, err = m.plan(ctx, tx, o, now, out)

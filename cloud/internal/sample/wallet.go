@@ -1,7 +1,6 @@
 package sample
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -27,35 +26,40 @@ type wallet struct {
 	size int64
 }
 
-// openWallet opens the file. Lines of tickets that the cloud does not know under that credential are
-// left over from an interrupted run, or from another cloud; they are removed. It returns how many were,
-// and how many tickets of the cloud are in no line.
-func openWallet(path string, known map[ticket.TicketID]ticket.Hash) (w *wallet, removed, missing int, err error) {
+// A state is what openWallet has found.
+type state struct {
+	removed int // lines of tickets that the cloud does not know under that credential
+	missing int // tickets of the cloud that are in no line
+}
+
+// openWallet opens the file. Lines of tickets that the cloud does not know are left over from an
+// interrupted run, or from another cloud; they are removed.
+func openWallet(path string, known map[ticket.TicketID]ticket.Hash) (*wallet, state, error) {
+	var st state
 	text, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, 0, 0, fmt.Errorf("read wallet: %w", err)
+	absent := errors.Is(err, fs.ErrNotExist)
+	if err != nil && !absent {
+		return nil, st, fmt.Errorf("read wallet: %w", err)
 	}
 	var kept bytes.Buffer
 	found := make(map[ticket.TicketID]bool)
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for lines.Scan() {
+	for line := range bytes.Lines(text) {
 		var c Card
-		good := json.Unmarshal(lines.Bytes(), &c) == nil && !found[c.Ticket]
+		good := json.Unmarshal(line, &c) == nil && line[len(line)-1] == '\n' && !found[c.Ticket]
 		if hash, ok := known[c.Ticket]; !good || !ok || hash != ticket.PayloadHash(c.Code) {
-			removed++
+			st.removed++
 			continue
 		}
 		found[c.Ticket] = true
-		kept.Write(lines.Bytes())
-		kept.WriteByte('\n')
+		kept.Write(line)
 	}
-	if err := lines.Err(); err != nil {
-		return nil, 0, 0, fmt.Errorf("read wallet: %w", err)
+	st.missing = len(known) - len(found)
+	if absent || st.removed > 0 {
+		err = replace(path, kept.Bytes())
+	} else if err = os.Chmod(path, 0o600); err != nil {
+		err = fmt.Errorf("open wallet: %w", err)
 	}
-	if err := replace(path, kept.Bytes()); err != nil {
-		return nil, 0, 0, err
-	}
-	return &wallet{path: path, size: int64(kept.Len())}, removed, len(known) - len(found), nil
+	return &wallet{path: path, size: int64(kept.Len())}, st, err
 }
 
 // replace writes a file so that it is whole, or as it was.

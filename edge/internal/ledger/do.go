@@ -132,6 +132,9 @@ func (l *Ledger) decide(req *Request, sum *ticket.Hash, decide Decide) (a Answer
 	l.surroundings(&s, ms)
 	v := decide(&s, ms)
 	a = Answer{Verdict: v, TimeMs: ms, Ticket: s.Ticket, Session: s.Session, Class: s.Class}
+	if !genuine {
+		a.Ticket = nil // a forged code must not show whose seat it names
+	}
 	kind, f := req.fact(&s, v, sum)
 	if !v.Reason.Final() {
 		return a, 0, nil

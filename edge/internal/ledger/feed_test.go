@@ -324,3 +324,22 @@ func TestGrant_WaitsForAPassageBySignature(t *testing.T) {
 	}
 	s.wantReason(s.asker(w), ticket.MaxEntries)
 }
+
+// TestAnswer_ForgedCodeDoesNotShowWhoseTicketItNames.
+func TestAnswer_ForgedCodeDoesNotShowWhoseTicketItNames(t *testing.T) {
+	s := newStation(t)
+	w := s.world()
+	c, err := ticket.ParseCredential(w.Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Random[0]++ // the signature no longer fits
+	req := request(w, 1, "door")
+	req.Payload = c.Text()
+	if a := s.do(req); a.Verdict.Reason != ticket.BadSignature || a.Ticket != nil {
+		t.Fatalf("%s, ticket %+v", a.Verdict.Reason, a.Ticket)
+	}
+	if a := s.do(request(w, 2, "door")); a.Ticket == nil || a.Ticket.Seat == "" {
+		t.Fatal("a genuine code shows no ticket")
+	}
+}

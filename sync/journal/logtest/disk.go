@@ -304,7 +304,7 @@ func (h *handle) WriteAt(b []byte, off int64) (int, error) {
 	d := h.d
 	err := h.begin(OpWrite)
 	defer d.mu.Unlock()
-	if errors.Is(err, ErrPowerCut) && err != errStruck {
+	if errors.Is(err, ErrPowerCut) && !errors.Is(err, errStruck) {
 		return 0, err
 	}
 	n := len(b)
