@@ -16,8 +16,8 @@ run: deps build ## run the whole system on loopback with simulated devices and s
 	@exec $(BIN)/yipiao run --dir $(VAR)
 
 clean-data: ## throw away the data of `make run`
-	@if [ -S $(VAR)/run.sock ] && $(BIN)/yipiao status --dir $(VAR) >/dev/null 2>&1; then echo "先停止 make run (stop it first)"; exit 1; fi
-	rm -rf $(VAR)/cloud $(VAR)/station $(VAR)/sim $(VAR)/demo $(VAR)/log
+	@if [ -e $(VAR)/run.lock ] && ! flock -n $(VAR)/run.lock true; then echo "先停止 make run (stop it first)"; exit 1; fi
+	rm -rf $(VAR)/cloud $(VAR)/station $(VAR)/sim $(VAR)/demo $(VAR)/dev $(VAR)/log $(VAR)/run.lock
 
 build: deps ## build stationd, cloudd, yipiao and firmware-sim into bin/
 	@mkdir -p $(BIN)

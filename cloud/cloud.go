@@ -231,10 +231,11 @@ func (c *Cloud) publicAddress() (string, error) {
 	return address, nil
 }
 
-// SampleOptions and SampleResult are of Sample.
 type (
+	// SampleOptions say how large the sample is, and where its wallet lies.
 	SampleOptions = sample.Options
-	SampleResult  = sample.Result
+	// SampleResult says what the sample consists of.
+	SampleResult = sample.Result
 )
 
 // Sample brings an invented theatre with today's sessions and sold tickets up to date. It may be run

@@ -21,7 +21,7 @@ import (
 
 // Files of the data directory.
 const (
-	databaseFile = "cloud.sqlite"
+	databaseFile = "cloud.db"
 	keysDir      = "keys"
 	rootFile     = "root.pem"    // certificate of the deployment root
 	rootKeyFile  = "root.sealed" // its key, wrapped by the master key

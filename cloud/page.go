@@ -15,7 +15,8 @@ import (
 
 const (
 	pageFacts   = 20                     // facts and dead letters that the page lists
-	pageFresh   = 200 * time.Millisecond // an answer may be so old
+	pageFresh   = 200 * time.Millisecond // an answer may be so old,
+	pageShare   = 10                     // or so many times as old as it took to find
 	pageTimeout = 5 * time.Second
 )
 
@@ -93,8 +94,8 @@ type pageSource struct {
 
 	mu sync.Mutex
 	// mu guards the fields below.
-	at   time.Time
-	last console.Overview
+	until time.Time // last is good enough
+	last  console.Overview
 }
 
 // Overview implements console.Source. When the database does not answer, the last state stays.
@@ -103,7 +104,7 @@ func (p *pageSource) Overview() console.Overview {
 	defer p.mu.Unlock()
 	c := p.web.cloud
 	now := time.Now()
-	if p.last.Name != "" && now.Sub(p.at).Abs() < pageFresh {
+	if p.last.Name != "" && now.Before(p.until) {
 		return p.last
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), pageTimeout)
@@ -116,7 +117,9 @@ func (p *pageSource) Overview() console.Overview {
 		}
 		return p.last
 	}
-	p.at, p.last = now, p.translate(o)
+	p.last = p.translate(o)
+	end := time.Now()
+	p.until = end.Add(max(pageFresh, pageShare*end.Sub(now)))
 	return p.last
 }
 

@@ -16,7 +16,7 @@ import (
 const renewEvery = time.Hour
 
 // Run serves stations, people and tools until ctx ends, and returns after everything it started has
-// ended: nil, or why it could not go on.
+// ended: nil, or why it could not go on. It is called at most once.
 func (c *Cloud) Run(ctx context.Context) error {
 	if _, err := c.node.ensure(c.now()); err != nil {
 		return err

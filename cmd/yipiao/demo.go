@@ -212,6 +212,7 @@ func (d *demo) outcome(ctx context.Context, lane string, since uint64) (verdict,
 
 // cut breaks the line to the cloud and waits until the station has noticed.
 func (d *demo) cut(ctx context.Context) error {
+	began := time.Now()
 	if err := d.sim.CutWAN(ctx); err != nil {
 		return err
 	}
@@ -219,8 +220,8 @@ func (d *demo) cut(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.tool.printf("断网 (cut)：驿站在 %s 之后断定为极端断网；检票照常，不能售票退票。待上传 %d 条。\n",
-		time.Since(time.UnixMilli(st.Uplink.SinceMs)).Round(time.Millisecond), st.Journal.Waiting)
+	d.tool.printf("断网 (cut)：驿站在 %.1f 秒内断定连不上云端；检票照常。待上传 %d 条。\n",
+		time.Since(began).Seconds(), st.Journal.Waiting)
 	return nil
 }
 

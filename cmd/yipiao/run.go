@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"yipiao/edge"
 	"yipiao/firmware-sim/control"
 )
@@ -31,6 +33,11 @@ func cmdRun(ctx context.Context, t *tool, args []string) error {
 	if err != nil {
 		return err
 	}
+	unlock, err := lockDir(dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	r := &runner{tool: t, sys: &system{dir: dir, Ports: ports{*base}}, began: time.Now()}
 	if old, err := loadSystem(dir); err == nil {
 		old.Ports = r.sys.Ports
@@ -60,6 +67,22 @@ func cmdRun(ctx context.Context, t *tool, args []string) error {
 	}
 	r.table()
 	return r.wait(ctx)
+}
+
+// lockDir makes sure that one `yipiao run` at a time works in a directory. The lock ends with the process.
+func lockDir(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "run.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("另一个 yipiao run 正在使用 %s，先停止它 (already running there)", dir)
+	}
+	return func() { _ = f.Close() }, nil
 }
 
 type runner struct {

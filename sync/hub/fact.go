@@ -80,6 +80,7 @@ func foldHeld(r Right, kind ticket.FactKind, f *ticket.Fact) Effect {
 		r.State, r.Used, r.Inside = Released, f.Used, f.Inside
 	case ticket.FactCustodyUsed:
 		r.State, r.Used, r.Inside = Used, f.Used, f.Inside
+	default: // an uncertain entry stays counted; the rest is not about a right
 	}
 	e := Effect{Right: r}
 	if kind == ticket.FactEntryGranted && r.Used > r.Max {
@@ -107,6 +108,7 @@ func foldSigned(r Right, kind ticket.FactKind, f *ticket.Fact) Effect {
 		}
 	case ticket.FactEntryPassed, ticket.FactExit:
 		r.Inside = f.Inside && kind == ticket.FactEntryPassed
+	default: // an uncertain entry stays counted; there is nothing to release
 	}
 	return Effect{Right: r}
 }

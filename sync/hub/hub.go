@@ -47,8 +47,9 @@ func New(store Store, enrol Enroller, now func() time.Time, log *slog.Logger) *H
 	return &Hub{store: store, enrol: enrol, now: now, log: log, seen: make(map[link.Peer]time.Time)}
 }
 
-// Run wakes waiting stations for changes made by other processes, and folds what an interrupted
-// upload has left, until ctx ends. Without it, changes of this process still wake at once.
+// Run stamps what is pending and wakes waiting stations, whichever process has made the change, and
+// folds what an interrupted upload has left, until ctx ends. Without it, changes of this process still
+// wake at once, and each poll stamps what it finds.
 func (h *Hub) Run(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
@@ -72,6 +73,11 @@ func (h *Hub) look(ctx context.Context, known map[link.Peer]uint64) error {
 	}
 	var failed []error
 	for _, n := range news {
+		if n.Pending { // early, so that a first load finds its rows in place
+			if _, err := h.store.Stamp(ctx, n.Feed); err != nil {
+				failed = append(failed, fmt.Errorf("stamp feed of %s: %w", n.Feed.Station, err))
+			}
+		}
 		if n.Pending || known[n.Feed] != n.Pos {
 			h.bell.Ring(n.Feed)
 		}

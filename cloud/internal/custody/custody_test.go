@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"yipiao/cloud/internal/custody"
@@ -131,8 +132,9 @@ func (w *world) PutSession(f link.Peer, s ticket.Session) {
 		if err != nil {
 			return err
 		}
-		_, found, err := tx.Session(ctx, f.Tenant, s.ID)
-		if err == nil && !found {
+		all, err := tx.SessionsOf(ctx, f.Tenant, w.venues[f.Tenant])
+		known := slices.ContainsFunc(all, func(have store.Session) bool { return have.ID == s.ID })
+		if err == nil && !known {
 			s.Hall = w.halls[f.Tenant]
 			err = tx.AddSession(ctx, f.Tenant, &store.Session{Session: s, MaxEntries: 1}, 1)
 		}

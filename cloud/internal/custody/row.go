@@ -114,13 +114,12 @@ func Issue(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, sales []Sa
 	if err := insert(ctx, tx, tenant, sales, granted, nowMs); err != nil {
 		return err
 	}
+	seats := make([]store.Taking, len(sales))
 	for i := range sales {
 		t := &sales[i].Ticket
-		if err := tx.TakeSeat(ctx, tenant, t.Session, t.Seat, t.ID); err != nil {
-			return fmt.Errorf("seat %s: %w", t.Seat, err)
-		}
+		seats[i] = store.Taking{Session: t.Session, Seat: t.Seat, Ticket: t.ID}
 	}
-	return nil
+	return tx.TakeSeats(ctx, tenant, seats)
 }
 
 func insert(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, sales []Sale, rights []hub.Right, nowMs int64) error {

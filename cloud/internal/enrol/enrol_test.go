@@ -90,7 +90,9 @@ func (w *world) serve() {
 		w.t.Fatal(err)
 	}
 	own := identity.Keypair(key, cert, w.desk.Root.Cert)
-	open := func(_ ticket.TenantID, sealed []byte, place string) ([]byte, error) { return w.desk.Key.Open(sealed, place) }
+	open := func(_ ticket.TenantID, sealed []byte, place string) ([]byte, error) {
+		return w.desk.Key.Open(sealed, place)
+	}
 	log := slog.New(slog.DiscardHandler)
 	h := hub.New(custody.New(w.db, open), w.desk, w.now, log)
 	ctx, stop := context.WithCancel(context.Background())

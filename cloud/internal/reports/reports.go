@@ -38,7 +38,6 @@ type Fact struct {
 // An Overview is the state of a tenant at one instant.
 type Overview struct {
 	Tenant   string
-	TimeMs   int64
 	Stations []store.StationReport
 	Sessions []Session // that start today or on the days beside it, in order of start
 	Facts    []Fact    // received last, the newest first
@@ -47,7 +46,7 @@ type Overview struct {
 
 // Read returns the overview of a tenant at now, with its last most facts and dead letters.
 func Read(ctx context.Context, db *store.DB, tenant store.Tenant, now time.Time, most int) (*Overview, error) {
-	out := &Overview{Tenant: tenant.Name, TimeMs: now.UnixMilli()}
+	out := &Overview{Tenant: tenant.Name}
 	err := db.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		if out.Stations, err = tx.StationReports(ctx, tenant.ID); err != nil {
 			return err

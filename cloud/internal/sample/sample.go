@@ -17,7 +17,7 @@ import (
 const (
 	defaultSeats   = 1200
 	defaultTickets = 500
-	sellAtOnce     = 2000 // tickets in one transaction
+	sellAtOnce     = 5000 // tickets in one transaction
 )
 
 // A Maker makes the sample of one tenant.

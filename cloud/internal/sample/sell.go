@@ -19,33 +19,38 @@ func (m *Maker) fill(ctx context.Context, s *store.Session, out *Result, want in
 	if want > out.Seats {
 		return 0, fmt.Errorf("sample: %d tickets do not fit into %d seats", want, out.Seats)
 	}
-	for {
-		var free []string
-		var last ticket.TicketID
-		err := m.DB.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
-			if free, err = tx.FreeSeats(ctx, m.Tenant, s.ID); err != nil {
-				return err
-			}
-			last, err = custody.LastTicket(ctx, tx, m.Tenant)
+	var free []string
+	var last ticket.TicketID
+	err := m.DB.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		if free, err = tx.FreeSeats(ctx, m.Tenant, s.ID); err != nil {
 			return err
-		})
-		if err != nil {
-			return 0, err
 		}
-		sold := out.Seats - len(free)
-		if sold >= want {
-			return sold, nil
+		last, err = custody.LastTicket(ctx, tx, m.Tenant)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	sold := out.Seats - len(free)
+	open := make(map[string]bool, len(free))
+	for _, seat := range free {
+		open[seat] = true
+	}
+	for sold < want {
+		b := batch{
+			maker: m, session: s, home: out.Station, sold: sold, next: store.NextID(last, now.UnixMilli()),
+			rand: mrand.New(mrand.NewPCG(uint64(s.ID), uint64(sold))),
 		}
-		b := batch{maker: m, session: s, home: out.Station, sold: sold, next: store.NextID(last, now.UnixMilli())}
-		b.rand = mrand.New(mrand.NewPCG(uint64(s.ID), uint64(sold)))
-		if err := b.prepare(free, out.Seats, min(want-sold, sellAtOnce)); err != nil {
-			return 0, err
+		if err := b.prepare(open, out.Seats, min(want-sold, sellAtOnce)); err != nil {
+			return sold, err
 		}
 		if err := b.commit(ctx, purse, now); err != nil {
-			return 0, err
+			return sold, err
 		}
+		sold, last = sold+len(b.sales), b.next-1
 		out.New += len(b.sales)
 	}
+	return sold, nil
 }
 
 // A batch is some tickets on their way from free seats to wallets.
@@ -60,12 +65,9 @@ type batch struct {
 	cards   []Card
 }
 
-// prepare makes n tickets for free seats: orders of one to four neighbours, here and there.
-func (b *batch) prepare(free []string, seats, n int) error {
-	isFree := make(map[string]bool, len(free))
-	for _, seat := range free {
-		isFree[seat] = true
-	}
+// prepare makes n tickets for open seats, which are so no longer: orders of one to four neighbours,
+// here and there.
+func (b *batch) prepare(open map[string]bool, seats, n int) error {
 	all := places(seats)
 	blocks := b.rand.Perm((len(all) + 3) / 4)
 	for pass := 0; len(b.sales) < n; pass++ {
@@ -79,10 +81,10 @@ func (b *batch) prepare(free []string, seats, n int) error {
 			}
 			order := b.order()
 			for _, p := range all[at*4 : min(at*4+4, len(all))] {
-				if party == 0 || len(b.sales) == n || !isFree[p.label] {
+				if party == 0 || len(b.sales) == n || !open[p.label] {
 					continue
 				}
-				isFree[p.label] = false
+				open[p.label] = false
 				party--
 				if err := b.ticket(p, order); err != nil {
 					return err

@@ -12,13 +12,10 @@ import (
 // A StationReport is a station with what is counted about it.
 type StationReport struct {
 	Station
-	VenueName   string
 	FeedEpoch   string
 	Head        uint64
 	SentPos     uint64
 	Pending     int // feed rows without a position
-	Tickets     int
-	Entries     int64 // uses folded, over all tickets
 	DeadLetters int
 	Conflicts   int
 	Incidents   int
@@ -27,24 +24,21 @@ type StationReport struct {
 // StationReports returns all stations of a tenant.
 func (tx *Tx) StationReports(ctx context.Context, tenant ticket.TenantID) ([]StationReport, error) {
 	return List(ctx, tx, `
-		SELECT s.id, s.venue, v.name, s.name, s.status, s.journal_epoch, s.chain_sum, s.durable_seq, s.folded_seq, s.seen_ms,
+		SELECT s.id, s.venue, s.name, s.status, s.journal_epoch, s.chain_sum, s.durable_seq, s.folded_seq, s.seen_ms,
 			h.epoch, h.head, h.sent_pos,
 			(SELECT count(*) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id AND t.seq IS NULL)
 				+ (SELECT count(*) FROM feed_item i WHERE i.tenant = s.tenant AND i.feed = s.id AND i.seq IS NULL),
-			(SELECT count(*) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id),
-			(SELECT coalesce(sum(t.e_used), 0) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id),
 			(SELECT count(*) FROM dead_letter d WHERE d.tenant = s.tenant AND d.station = s.id),
 			(SELECT count(*) FROM conflict c WHERE c.tenant = s.tenant AND c.station = s.id),
 			(SELECT count(*) FROM incident n WHERE n.tenant = s.tenant AND n.station = s.id)
 		FROM station s
-		JOIN venue v ON v.tenant = s.tenant AND v.id = s.venue
 		JOIN feed_head h ON h.tenant = s.tenant AND h.feed = s.id
 		WHERE s.tenant = $1
 		ORDER BY s.id`, []any{tenant}, func(row Scan, r *StationReport) error {
 		var seen sql.NullInt64
 		var sum []byte
-		err := row(&r.ID, &r.Venue, &r.VenueName, &r.Name, &r.Status, &r.Epoch, &sum, &r.Durable, &r.Folded, &seen,
-			&r.FeedEpoch, &r.Head, &r.SentPos, &r.Pending, &r.Tickets, &r.Entries, &r.DeadLetters, &r.Conflicts, &r.Incidents)
+		err := row(&r.ID, &r.Venue, &r.Name, &r.Status, &r.Epoch, &sum, &r.Durable, &r.Folded, &seen,
+			&r.FeedEpoch, &r.Head, &r.SentPos, &r.Pending, &r.DeadLetters, &r.Conflicts, &r.Incidents)
 		r.SeenMs = seen.Int64
 		copy(r.Sum[:], sum)
 		return err
@@ -54,27 +48,21 @@ func (tx *Tx) StationReports(ctx context.Context, tenant ticket.TenantID) ([]Sta
 // A SessionReport is a session with what is counted about it.
 type SessionReport struct {
 	Session
-	Seats   int
 	Sold    int // tickets that were not refunded
 	Entered int // tickets used at least once
-	Inside  int
-	Takings ticket.Fen // of tickets that were not refunded
 }
 
 // SessionReports returns the sessions that start at fromMs or later and before toMs.
 func (tx *Tx) SessionReports(ctx context.Context, tenant ticket.TenantID, fromMs, toMs int64) ([]SessionReport, error) {
 	return List(ctx, tx, `
 		SELECT `+sessionColumns+`,
-			(SELECT count(*) FROM seat p WHERE p.tenant = s.tenant AND p.session = s.id),
-			coalesce(k.sold, 0), coalesce(k.entered, 0), coalesce(k.inside, 0), coalesce(k.takings, 0)
+			coalesce(k.sold, 0), coalesce(k.entered, 0)
 		FROM session s
 		JOIN hall h ON h.tenant = s.tenant AND h.id = s.hall
 		LEFT JOIN (
 			SELECT t.session,
 				sum(CASE WHEN t.status <> 1 THEN 1 ELSE 0 END) AS sold,
-				sum(CASE WHEN t.e_used > 0 THEN 1 ELSE 0 END) AS entered,
-				sum(CASE WHEN t.e_inside = 1 THEN 1 ELSE 0 END) AS inside,
-				sum(CASE WHEN t.status <> 1 THEN t.price_fen ELSE 0 END) AS takings
+				sum(CASE WHEN t.e_used > 0 THEN 1 ELSE 0 END) AS entered
 			FROM ticket t
 			JOIN session x ON x.tenant = t.tenant AND x.id = t.session
 			WHERE t.tenant = $1 AND x.start_ms >= $2 AND x.start_ms < $3
@@ -83,7 +71,7 @@ func (tx *Tx) SessionReports(ctx context.Context, tenant ticket.TenantID, fromMs
 		WHERE s.tenant = $1 AND s.start_ms >= $2 AND s.start_ms < $3
 		ORDER BY s.start_ms, s.id`, []any{tenant, fromMs, toMs}, func(row Scan, r *SessionReport) error {
 		return scanSession(func(dest ...any) error {
-			return row(append(dest, &r.Seats, &r.Sold, &r.Entered, &r.Inside, &r.Takings)...)
+			return row(append(dest, &r.Sold, &r.Entered)...)
 		}, &r.Session)
 	})
 }

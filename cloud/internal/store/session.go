@@ -115,21 +115,6 @@ func (tx *Tx) SessionsOf(ctx context.Context, tenant ticket.TenantID, venue Venu
 		ORDER BY s.id`, []any{tenant, venue}, scanSession)
 }
 
-// Session returns a session and whether there is one.
-func (tx *Tx) Session(ctx context.Context, tenant ticket.TenantID, id ticket.SessionID) (Session, bool, error) {
-	var s Session
-	found := false
-	err := tx.Rows(ctx, `
-		SELECT `+sessionColumns+`
-		FROM session s
-		JOIN hall h ON h.tenant = s.tenant AND h.id = s.hall
-		WHERE s.tenant = $1 AND s.id = $2`, []any{tenant, id}, func(row Scan) error {
-		found = true
-		return scanSession(row, &s)
-	})
-	return s, found, err
-}
-
 // AddSeats opens the seats of a session for sale.
 func (tx *Tx) AddSeats(ctx context.Context, tenant ticket.TenantID, session ticket.SessionID, seats []string) error {
 	return tx.ExecEach(ctx, `
@@ -148,10 +133,19 @@ func (tx *Tx) FreeSeats(ctx context.Context, tenant ticket.TenantID, session tic
 		ORDER BY seat`, []any{tenant, session}, func(row Scan, s *string) error { return row(s) })
 }
 
-// TakeSeat marks a free seat as sold with a ticket. ErrConflict when it is not free.
-func (tx *Tx) TakeSeat(ctx context.Context, tenant ticket.TenantID, session ticket.SessionID, seat string, id ticket.TicketID) error {
-	return tx.ExecOne(ctx, `
+// A Taking is a seat that is sold with a ticket.
+type Taking struct {
+	Session ticket.SessionID
+	Seat    string
+	Ticket  ticket.TicketID
+}
+
+// TakeSeats marks free seats as sold. ErrConflict when one is not free.
+func (tx *Tx) TakeSeats(ctx context.Context, tenant ticket.TenantID, seats []Taking) error {
+	return tx.ExecEach(ctx, `
 		UPDATE seat
 		SET state = 1, ticket = $4
-		WHERE tenant = $1 AND session = $2 AND seat = $3 AND state = 0`, tenant, session, seat, id)
+		WHERE tenant = $1 AND session = $2 AND seat = $3 AND state = 0`, len(seats), func(i int) []any {
+		return []any{tenant, seats[i].Session, seats[i].Seat, seats[i].Ticket}
+	})
 }

@@ -250,7 +250,7 @@ func TestSchema_NoSeatIsSoldTwice(t *testing.T) {
 	}
 	take := func(seat string, id ticket.TicketID) error {
 		return db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			return tx.TakeSeat(ctx, 1, session, seat, id)
+			return tx.TakeSeats(ctx, 1, []store.Taking{{Session: session, Seat: seat, Ticket: id}})
 		})
 	}
 	if err := take("1排1座", 1); err != nil {

@@ -41,7 +41,8 @@ func (tx *Tx) ExecOne(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-// ExecEach runs one statement n times with the arguments that args returns.
+// ExecEach runs one statement n times with the arguments that args returns. Each time it must change
+// exactly one row; ErrConflict otherwise.
 func (tx *Tx) ExecEach(ctx context.Context, query string, n int, args func(i int) []any) error {
 	stmt, err := tx.raw.PrepareContext(ctx, query)
 	if err != nil {
@@ -49,8 +50,12 @@ func (tx *Tx) ExecEach(ctx context.Context, query string, n int, args func(i int
 	}
 	defer func() { _ = stmt.Close() }()
 	for i := range n {
-		if _, err := stmt.ExecContext(ctx, args(i)...); err != nil {
+		res, err := stmt.ExecContext(ctx, args(i)...)
+		if err != nil {
 			return fmt.Errorf("execute: %w", err)
+		}
+		if rows, err := res.RowsAffected(); err != nil || rows != 1 {
+			return errors.Join(fmt.Errorf("%w: %d rows changed by statement %d, want 1", ErrConflict, rows, i), err)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -70,7 +71,7 @@ func TestCatalogue_HoldsNoPersonalDataInTheClear(t *testing.T) {
 // values are the keys and values of a bucket.
 func values(t *testing.T, path, bucket string, change func(b *bbolt.Bucket, keys, values [][]byte) error) {
 	t.Helper()
-	db, err := bbolt.Open(path, 0o600, nil)
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func refusal(err error) error {
 func (c *comparison) both(name string, id ticket.TicketID, do func(World) error) {
 	c.t.Helper()
 	got, wanted := do(c.stores[0]), do(c.stores[1])
-	if (got == nil) != (wanted == nil) || refusal(got) != refusal(wanted) {
+	if (got == nil) != (wanted == nil) || !errors.Is(refusal(got), refusal(wanted)) {
 		c.t.Fatalf("step %d: %s of ticket %d: %v, want %v", c.at, name, id, got, wanted)
 	}
 	c.row(id)
