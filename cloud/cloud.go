@@ -53,8 +53,8 @@ type Cloud struct {
 	custody  *custody.Store
 	hub      *hub.Hub
 	web      *web
-	bound    chan struct{} // closed when syncAddr is set
-	syncAddr net.Addr
+	bound    chan struct{} // closed when at is set
+	at       Listen        // addresses as they are
 }
 
 // New checks cfg, opens its data directory and puts the parts together. It listens nowhere before
@@ -111,9 +111,7 @@ func (c *Cloud) assemble(ctx context.Context) error {
 	c.desk = &enrol.Desk{DB: c.db, Tenant: c.tenant.ID, Key: c.fieldKey, Root: c.root, Now: c.clock}
 	c.custody = custody.New(c.db, c.unseal)
 	c.hub = hub.New(c.custody, c.desk, c.clock, c.log)
-	if c.accounts, err = people.NewAccounts(c.verifier, c.clock); err != nil {
-		return err
-	}
+	c.accounts = people.NewAccounts(c.verifier, c.clock)
 	c.web, err = newWeb(c)
 	return err
 }
@@ -221,7 +219,7 @@ func (c *Cloud) publicAddress() (string, error) {
 	address := c.cfg.Listen.Sync
 	select {
 	case <-c.bound:
-		address = c.syncAddr.String()
+		address = c.at.Sync
 	default:
 	}
 	host, port, err := net.SplitHostPort(address)

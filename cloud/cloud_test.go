@@ -44,6 +44,7 @@ func (b *buffer) String() string {
 // A world is a cloud with its sample, at work.
 type world struct {
 	t      *testing.T
+	dir    string
 	cfg    cloud.Config
 	cloud  *cloud.Cloud
 	init   *cloud.InitResult
@@ -51,26 +52,80 @@ type world struct {
 	wallet string
 }
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
-	dir := t.TempDir()
-	w := &world{t: t, wallet: filepath.Join(dir, "wallet.jsonl"), cfg: cloud.Config{
+// first is a directory with a new cloud and its sample, of which every test gets a copy.
+type first struct {
+	dir  string
+	init *cloud.InitResult
+	err  error
+}
+
+func makeFirst() (f first) {
+	if f.dir, f.err = os.MkdirTemp("", "cloud-test-*"); f.err != nil {
+		return f
+	}
+	if f.init, f.err = cloud.Init(context.Background(), configIn(f.dir), "样例票务", time.Now()); f.err != nil {
+		return f
+	}
+	c, err := cloud.New(configIn(f.dir), slog.New(slog.DiscardHandler))
+	if err != nil {
+		f.err = err
+		return f
+	}
+	_, err = c.Sample(context.Background(), options(f.dir, 20))
+	f.err = errors.Join(err, c.Close())
+	return f
+}
+
+var original = sync.OnceValue(makeFirst)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(original().dir)
+	os.Exit(code)
+}
+
+func configIn(dir string) cloud.Config {
+	return cloud.Config{
 		Data: filepath.Join(dir, "data"), MasterKey: filepath.Join(dir, "escrow", "master.key"),
 		Listen: cloud.Listen{Sync: "127.0.0.1:0"},
-	}}
-	var err error
-	if w.init, err = cloud.Init(t.Context(), w.cfg, "样例票务", time.Now()); err != nil {
+	}
+}
+
+func options(dir string, tickets int) cloud.SampleOptions {
+	return cloud.SampleOptions{Seats: 80, Tickets: tickets, Wallet: filepath.Join(dir, "wallet.jsonl")}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	from := original()
+	if from.err != nil {
+		t.Fatal(from.err)
+	}
+	dir := filepath.Join(t.TempDir(), "copy")
+	if err := copyDir(dir, from.dir); err != nil {
 		t.Fatal(err)
 	}
+	w := &world{t: t, dir: dir, wallet: filepath.Join(dir, "wallet.jsonl"), cfg: configIn(dir), init: from.init}
 	w.cloud = w.open()
-	if _, err := w.cloud.Sample(t.Context(), w.options(20)); err != nil {
-		t.Fatal(err)
-	}
 	return w
 }
 
-func (w *world) options(tickets int) cloud.SampleOptions {
-	return cloud.SampleOptions{Seats: 80, Tickets: tickets, Wallet: w.wallet}
+// copyDir copies files with their modes, which os.CopyFS widens.
+func copyDir(to, from string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		target := to + strings.TrimPrefix(path, from)
+		if d.IsDir() {
+			return os.Mkdir(target, 0o700)
+		}
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, raw, 0o600)
+	})
 }
 
 func (w *world) open() *cloud.Cloud {
@@ -87,8 +142,8 @@ func (w *world) open() *cloud.Cloud {
 	return c
 }
 
-// run starts the cloud and returns the address of its sync listener.
-func (w *world) run() string {
+// run starts the cloud and returns its addresses.
+func (w *world) run() cloud.Listen {
 	w.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -101,11 +156,11 @@ func (w *world) run() string {
 	})
 	wait, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer cancel()
-	address, err := w.cloud.Bound(wait)
+	at, err := w.cloud.Bound(wait)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return address
+	return at
 }
 
 // A station does what a station does, as far as these tests need it.
@@ -284,7 +339,7 @@ func TestCloud_FromEmptyDirectoryToEqualDigests(t *testing.T) {
 func (w *world) nothingPersonalInTheLog() {
 	w.t.Helper()
 	log := w.log.String()
-	if !strings.Contains(log, "cloud serves stations") {
+	if !strings.Contains(log, "cloud serves") {
 		w.t.Fatalf("log %q", log)
 	}
 	for _, secret := range []string{"YP1:", "11010199901", "座", w.init.Password, "E1/"} {
@@ -305,7 +360,7 @@ func TestCloud_SampleBesideARunningCloudReachesAWaitingStation(t *testing.T) {
 	got := make(chan int, 1)
 	go func() { got <- s.poll(wire.MaxWaitMs) }()
 	start := time.Now()
-	out, err := beside.Sample(t.Context(), w.options(30))
+	out, err := beside.Sample(t.Context(), options(w.dir, 30))
 	if err != nil || out.New != 10 {
 		t.Fatalf("sample %+v, %v", out, err)
 	}
@@ -323,7 +378,7 @@ func TestInit_LeavesFilesForItsOwnerOnlyAndOnlyOnce(t *testing.T) {
 	if _, err := cloud.Init(t.Context(), w.cfg, "again", time.Now()); !errors.Is(err, cloud.ErrExists) {
 		t.Errorf("init again: %v", err)
 	}
-	err := filepath.WalkDir(w.cfg.Data, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(original().dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -78,13 +77,9 @@ func (w *web) failed(f *fiber.Ctx, err error) error {
 	}})
 }
 
-// run listens until ctx ends; without an address it only waits.
-func (w *web) run(ctx context.Context) error {
+// run serves the listeners, which it owns, until ctx ends; without any it only waits.
+func (w *web) run(ctx context.Context, listeners []net.Listener) (err error) {
 	w.base = ctx
-	listeners, err := w.listen()
-	if err != nil {
-		return err
-	}
 	ended := make(chan error, len(listeners))
 	for _, l := range listeners {
 		go func() { ended <- w.app.Listener(l) }()
@@ -103,34 +98,6 @@ func (w *web) run(ctx context.Context) error {
 		err = errors.Join(err, <-ended)
 	}
 	return err
-}
-
-func (w *web) listen() (listeners []net.Listener, err error) {
-	cfg := &w.cloud.cfg.Listen
-	if cfg.Web != "" {
-		ln, err := listen("listen.web", cfg.Web)
-		if err != nil {
-			return nil, err
-		}
-		listeners = append(listeners, tls.NewListener(ln, &tls.Config{
-			MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"},
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return w.cloud.node.current(), nil },
-		}))
-	}
-	if cfg.Plain != "" {
-		ln, err := listen("listen.plain", cfg.Plain)
-		if err != nil {
-			for _, l := range listeners {
-				err = errors.Join(err, l.Close())
-			}
-			return nil, err
-		}
-		listeners = append(listeners, ln)
-	}
-	if len(listeners) > 0 {
-		w.cloud.log.Info("cloud serves pages", "web", cfg.Web, "plain", cfg.Plain)
-	}
-	return listeners, nil
 }
 
 // logins adapts the accounts to the pages.

@@ -22,22 +22,11 @@ import (
 
 func hexOf(b []byte) string { return hex.EncodeToString(b) }
 
-// free returns a free loopback address.
-func free(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
-}
-
 func TestWeb_ProgramsAndPeople(t *testing.T) {
 	w := newWorld(t)
-	w.cfg.Listen.Web, w.cfg.Listen.Plain = free(t), free(t)
+	w.cfg.Listen.Web, w.cfg.Listen.Plain = "127.0.0.1:0", "127.0.0.1:0"
 	w.cloud = w.open()
-	w.run()
+	at := w.run()
 	text, err := os.ReadFile(filepath.Join(w.cfg.Data, "keys", "root.pem"))
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +44,7 @@ func TestWeb_ProgramsAndPeople(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req, err := http.NewRequestWithContext(t.Context(), method, "https://"+w.cfg.Listen.Web+path, bytes.NewReader(raw))
+		req, err := http.NewRequestWithContext(t.Context(), method, "https://"+at.Web+path, bytes.NewReader(raw))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -104,7 +93,7 @@ func TestWeb_ProgramsAndPeople(t *testing.T) {
 			t.Errorf("%s: %d", path, status)
 		}
 	}
-	res, err := http.Get("http://" + w.cfg.Listen.Plain + "/login")
+	res, err := http.Get("http://" + at.Plain + "/login")
 	if err != nil {
 		t.Fatal(err)
 	}

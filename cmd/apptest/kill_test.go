@@ -14,15 +14,18 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"yipiao/firmware-sim/turnstile"
 )
 
 const (
-	rounds     = 20
+	rounds     = 20 // at least; more until there are enough answers
+	mostRounds = 80
 	clients    = 8
 	wantAcks   = 10_000
 	laneShare  = 1500 // tickets kept for the lanes
 	perTicket  = 3    // how often a client asks for one ticket, each time with a new nonce
-	killTicket = 40_000
+	killTicket = 24_000
 )
 
 // TestKillLoop kills the station at random instants while 8 clients and both lanes work. The clients'
@@ -39,10 +42,12 @@ func TestKillLoop(t *testing.T) {
 	}
 	k := &killer{s: s, token: s.known().Handheld, tickets: passes[laneShare:], lanes: passes[:laneShare]}
 	k.connect()
-	for round := range rounds {
-		k.round(rnd, round)
+	n := 0
+	for n < rounds || k.acks.Load() < wantAcks && n < mostRounds {
+		k.round(rnd, n)
+		n++
 	}
-	t.Logf("%d acknowledged answers, %d of them admissions, %d requests without an answer", k.acks.Load(), len(k.admitted), k.silent.Load())
+	t.Logf("%d lives: %d acknowledged answers, %d of them admissions, %d requests without an answer", n, k.acks.Load(), len(k.admitted), k.silent.Load())
 	if k.acks.Load() < wantAcks {
 		t.Fatalf("%d acknowledged answers, want at least %d", k.acks.Load(), wantAcks)
 	}
@@ -128,6 +133,13 @@ type killer struct {
 func (k *killer) connect() {
 	k.http = newLAN(k.s, k.token)
 	k.admitted = make(map[int]string)
+	sim := newSim(k.s)
+	defer sim.close()
+	for _, gate := range []string{"gate-1", "gate-2"} { // people in a hurry, so that many pass in a short life
+		if err := sim.c.SetVisitor(context.Background(), gate, turnstile.Walk, 40*time.Millisecond); err != nil {
+			k.s.t.Fatal(err)
+		}
+	}
 }
 
 // round lets everybody work for a random while and kills the station in the middle of it.
@@ -142,7 +154,7 @@ func (k *killer) round(rnd *rand.Rand, n int) {
 	for lane := 1; lane <= 2; lane++ {
 		wg.Go(func() { k.lane(ctx, lane) })
 	}
-	life := time.Duration(100+rnd.IntN(500)) * time.Millisecond
+	life := time.Duration(100+rnd.IntN(900)) * time.Millisecond
 	<-time.After(life) // the instant of death is random; nothing is waited for
 	pid := k.s.pid("stationd")
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {

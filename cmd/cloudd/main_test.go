@@ -87,7 +87,7 @@ func TestServe_EndsWhenInterrupted(t *testing.T) {
 	}
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
-	serving := &trigger{word: "cloud serves stations", then: stop}
+	serving := &trigger{word: "cloud serves", then: stop}
 	if err := run(ctx, []string{"serve", "--config", file}, new(bytes.Buffer), serving); err != nil || !serving.seen {
 		t.Fatalf("serve: %v, seen %v", err, serving.seen)
 	}

@@ -59,7 +59,11 @@ func start(name, logDir string, args ...string) (*proc, error) {
 		return nil, errors.Join(err, log.Close())
 	}
 	pid := filepath.Join(logDir, name+".pid")
-	if err := os.WriteFile(pid, []byte(strconv.Itoa(p.cmd.Process.Pid)), 0o600); err != nil {
+	err = os.WriteFile(pid+".new", []byte(strconv.Itoa(p.cmd.Process.Pid)), 0o600)
+	if err == nil {
+		err = os.Rename(pid+".new", pid) // whoever reads it never sees half a number
+	}
+	if err != nil {
 		return nil, errors.Join(err, p.cmd.Process.Kill(), log.Close())
 	}
 	go func() {

@@ -45,8 +45,8 @@ type session struct {
 type Accounts struct {
 	lookup  Lookup
 	now     func() time.Time
-	nobody  string     // verifier of no password, so that an unknown name takes as long
-	hashing sync.Mutex // one at a time: each takes 19 MiB
+	nobody  func() (string, error) // verifier of no password, so that an unknown name takes as long
+	hashing sync.Mutex             // one at a time: each takes 19 MiB
 
 	mu sync.Mutex
 	// mu guards the fields below.
@@ -55,18 +55,19 @@ type Accounts struct {
 }
 
 // NewAccounts returns the accounts behind lookup.
-func NewAccounts(lookup Lookup, now func() time.Time) (*Accounts, error) {
+func NewAccounts(lookup Lookup, now func() time.Time) *Accounts {
+	return &Accounts{
+		lookup: lookup, now: now, nobody: sync.OnceValues(unknown),
+		tries: make(map[string]*tries), sessions: make(map[string]session),
+	}
+}
+
+func unknown() (string, error) {
 	password, err := NewPassword()
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	nobody, err := NewVerifier(password)
-	if err != nil {
-		return nil, err
-	}
-	return &Accounts{
-		lookup: lookup, now: now, nobody: nobody, tries: make(map[string]*tries), sessions: make(map[string]session),
-	}, nil
+	return NewVerifier(password)
 }
 
 // Verify reports whether the password is the name's, without any session. It takes as long for a name
@@ -80,7 +81,9 @@ func (a *Accounts) Verify(ctx context.Context, name, password string) (bool, err
 		return false, err
 	}
 	if !found {
-		verifier = a.nobody
+		if verifier, err = a.nobody(); err != nil {
+			return false, err
+		}
 	}
 	a.hashing.Lock()
 	defer a.hashing.Unlock()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,10 +36,34 @@ type world struct {
 	public ed25519.PublicKey
 }
 
+// migrated is the file of an empty database.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sample-test-*")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	file := filepath.Join(dir, "empty.sqlite")
+	db, err := store.Open(context.Background(), file)
+	if err == nil {
+		err = db.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+})
+
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir()}
-	var err error
+	empty, err := migrated()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(w.dir, "cloud.sqlite"), empty, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	if w.db, err = store.Open(t.Context(), filepath.Join(w.dir, "cloud.sqlite")); err != nil {
 		t.Fatal(err)
 	}

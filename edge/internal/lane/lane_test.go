@@ -187,22 +187,19 @@ func TestLane_CounterThatWrapsIsOneMore(t *testing.T) {
 // TestLane_RestartWithAnOpenPermit: the counter recorded with the grant decides.
 func TestLane_RestartWithAnOpenPermit(t *testing.T) {
 	for _, c := range []struct {
-		name    string
-		counter bool // the gate counts, then and now
-		after   uint32
-		fact    ticket.FactKind
-		shown   lane.PassageState
+		name  string
+		after uint32
+		fact  ticket.FactKind
+		shown lane.PassageState
 	}{
-		{"unchanged", true, 41, ticket.FactEntryLapsed, lane.PassageLapsed},
-		{"one more", true, 42, ticket.FactEntryPassed, lane.PassagePassed},
-		{"two more", true, 43, ticket.FactEntryUncertain, lane.PassageUncertain},
-		{"not counted at the grant", false, 42, ticket.FactEntryUncertain, lane.PassageUncertain},
+		{"unchanged", 41, ticket.FactEntryLapsed, lane.PassageLapsed},
+		{"one more", 42, ticket.FactEntryPassed, lane.PassagePassed},
+		{"two more", 43, ticket.FactEntryUncertain, lane.PassageUncertain},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, 1, func(t *testing.T, r *rig) {
-				r.gate.set(func(g *fakeGate) { g.counted = c.counter })
 				r.scan(r.world.Payload)
-				r.gate.set(func(g *fakeGate) { g.counted, g.counters.Entry = true, c.after })
+				r.gate.set(func(g *fakeGate) { g.counters.Entry = c.after })
 				r.restart(r.gate)
 				r.wantFacts(ticket.FactEntryGranted)
 				s := r.gateUp()
@@ -214,6 +211,34 @@ func TestLane_RestartWithAnOpenPermit(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLane_GateThatHasNotToldItsCounters: nobody is let in before a passage could be settled.
+func TestLane_GateThatHasNotToldItsCounters(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		r.gate.set(func(g *fakeGate) { g.counted = false })
+		r.wantShown(r.scan(r.world.Payload), ticket.GateFault, lane.PassageNone)
+		r.wantFacts()
+		r.gate.set(func(g *fakeGate) { g.counted = true })
+		r.wantShown(r.scan(r.world.Payload), ticket.Admitted, lane.PassageWaiting)
+	})
+}
+
+// TestLane_NobodyOnTopOfAnEarlierRunsPassage: until the gate tells how a passage of an earlier run ended,
+// no other ticket is admitted, so that one counter can still tell.
+func TestLane_NobodyOnTopOfAnEarlierRunsPassage(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		r.scan(r.world.Payload)
+		second := r.secondTicket()
+		r.gate.set(func(g *fakeGate) { g.silent = drivers.ErrNotRunning })
+		r.restart(r.gate)
+		r.wantShown(r.scan(second), ticket.GateFault, lane.PassageNone)
+		r.wantFacts(ticket.FactEntryGranted)
+		r.gate.set(func(g *fakeGate) { g.silent, g.counters.Entry = nil, 42 })
+		r.gateUp()
+		r.wantFacts(ticket.FactEntryGranted, ticket.FactEntryPassed)
+		r.wantShown(r.scan(second), ticket.Admitted, lane.PassageWaiting)
+	})
 }
 
 // TestLane_RestartWithoutACounter: nobody can tell, so it counts as used.
@@ -262,6 +287,7 @@ func TestLane_RecallDuringALostPassageBecomesUncertain(t *testing.T) {
 			r.scan(r.world.Payload)
 			r.gateDown()
 			if restart {
+				r.gate.set(func(g *fakeGate) { g.silent = drivers.ErrNotRunning })
 				r.restart(r.gate) // and the gate stays lost
 			}
 			if !r.recall() {
@@ -293,7 +319,7 @@ func TestLane_LostPassageWithoutARecallWaitsForTheGate(t *testing.T) {
 func TestLane_OneTicketAtTwoLanesAtOnce(t *testing.T) {
 	for range 10 {
 		bubble(t, 1, func(t *testing.T, r *rig) {
-			gate := &fakeGate{}
+			gate := &fakeGate{counted: true}
 			other := r.newLane("second", gate)
 			defer start(other)()
 			var wg sync.WaitGroup

@@ -14,7 +14,7 @@ import (
 
 const (
 	writers         = 4
-	writesEach      = 50
+	writesEach      = 40
 	stampers        = 2
 	concurrentStock = 40
 )

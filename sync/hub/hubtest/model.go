@@ -15,7 +15,7 @@ import (
 
 // modelSteps is how many random steps are compared, modelTickets over how many tickets.
 const (
-	modelSteps   = 250
+	modelSteps   = 200
 	modelTickets = 12
 )
 
