@@ -154,7 +154,7 @@ func (k *killer) round(rnd *rand.Rand, n int) {
 	for lane := 1; lane <= 2; lane++ {
 		wg.Go(func() { k.lane(ctx, lane) })
 	}
-	life := time.Duration(100+rnd.IntN(900)) * time.Millisecond
+	life := time.Duration(200+rnd.IntN(600)) * time.Millisecond
 	<-time.After(life) // the instant of death is random; nothing is waited for
 	pid := k.s.pid("stationd")
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {

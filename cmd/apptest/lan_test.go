@@ -134,8 +134,8 @@ func (s *sim) scan(ctx context.Context, scanner, code string) {
 		return
 	}
 	gate := "gate" + scanner[len("scanner"):]
-	for end := time.Now().Add(1200 * time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; {
-		list, last, err := s.c.Events(ctx, gate, since, 300*time.Millisecond)
+	for end := time.Now().Add(350 * time.Millisecond); time.Now().Before(end) && ctx.Err() == nil; {
+		list, last, err := s.c.Events(ctx, gate, since, 100*time.Millisecond)
 		if err != nil {
 			return
 		}
