@@ -1,5 +1,6 @@
 # 驿票 Yipiao. `make help` lists the targets.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 GO ?= go
 BIN := bin
 VAR ?= var
@@ -21,8 +22,10 @@ clean-data: ## throw away the data of `make run`
 
 build: deps ## build stationd, cloudd, yipiao and firmware-sim into bin/
 	@mkdir -p $(BIN)
-	@n=0; for c in stationd cloudd firmware-sim yipiao; do n=$$((n+1)); \
-		printf '[%d/4] %s\n' $$n $$c; $(GO) build -trimpath -o $(BIN)/ ./cmd/$$c || exit 1; done
+	@$(GO) build -v -trimpath -o $(BIN)/ ./cmd/stationd ./cmd/cloudd ./cmd/firmware-sim ./cmd/yipiao 2>&1 | awk \
+		'/^go: downloading/ { d++; printf "\r下载 %d 个模块 (modules) …", d; fflush(); next } \
+		 /^[a-zA-Z0-9._~\/-]+$$/ { n++; printf "\r编译 %d 个包 (packages) …   ", n; fflush(); next } \
+		 { print "\n" $$0 } END { if (n + d) print "" }'
 
 deps: ## install what building needs (as root; otherwise print the command)
 	@./.ci/deps build

@@ -93,6 +93,7 @@ type LaneStatus struct {
 type DeviceStatus struct {
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
+	Port   string `json:"port"` // the line, as "/dev/ttyUSB0 9600 8N1"
 	State  string `json:"state"`
 	Note   string `json:"note,omitempty"`
 	Frames uint64 `json:"frames"`
@@ -152,7 +153,7 @@ func (s *Station) statusOfDevices(out *Status) {
 	}
 	for _, d := range s.devices.Snapshot() {
 		out.Devices = append(out.Devices, DeviceStatus{
-			Name: d.Name, Kind: d.Kind, State: string(d.State), Note: d.Note, Frames: d.Frames, Errors: d.Errors,
+			Name: d.Name, Kind: d.Kind, Port: d.Port, State: string(d.State), Note: d.Note, Frames: d.Frames, Errors: d.Errors,
 		})
 	}
 }

@@ -2,7 +2,9 @@ package apptest
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -50,6 +52,41 @@ func TestStory(t *testing.T) {
 	s.must([]string{sentence}, "demo", "scan")
 	s.must([]string{"一致"}, "verify", "--wait", "30s")
 	s.secrets()
+	s.enrolAnother()
+}
+
+// enrolAnother makes another machine a station with the commands that an operator and a technician use,
+// and shows that a used code makes no second one.
+func (s *system) enrolAnother() {
+	s.t.Helper()
+	cloudd := func(args ...string) string {
+		s.t.Helper()
+		out, err := exec.Command(filepath.Join(s.bin, "cloudd"), args...).Output()
+		if err != nil {
+			s.t.Fatalf("cloudd %v: %v", args, err)
+		}
+		return string(out)
+	}
+	data := filepath.Join(s.dir, "cloud")
+	cloudd("station", "add", "--data", data, "--name", "样例驿站二")
+	var code struct {
+		Code string `json:"code"`
+	}
+	text := cloudd("enrol-code", "--data", data, "--address", fmt.Sprintf("127.0.0.1:%d", s.base+643), "--json")
+	if err := json.Unmarshal([]byte(text), &code); err != nil {
+		s.t.Fatalf("enrol-code: %v\n%s", err, text)
+	}
+	tool := filepath.Join(s.bin, "yipiao")
+	out, err := exec.Command(tool, "enroll", "--data", filepath.Join(s.dir, "second"), code.Code).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "登记成功") || !strings.Contains(string(out), "S-0002") {
+		s.t.Fatalf("enroll: %v\n%s", err, out)
+	}
+	for _, again := range []string{"second", "third"} { // the same machine, and another one with the used code
+		out, err := exec.Command(tool, "enroll", "--data", filepath.Join(s.dir, again), code.Code).CombinedOutput()
+		if err == nil {
+			s.t.Fatalf("a used code was accepted in %s:\n%s", again, out)
+		}
+	}
 }
 
 func (s *system) parts() map[string]int {

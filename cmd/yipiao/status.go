@@ -110,7 +110,11 @@ func (t *tool) show(st *systemStatus) {
 			t.printf("  通道 lane %-5s %s  %s\n", l.Name, l.Title, map[bool]string{true: "开放 open", false: "已关闭 closed"}[l.Open])
 		}
 		for _, d := range s.Devices {
-			t.printf("  设备 device %-10s %-9s %s %s\n", d.Name, d.Kind, d.State, d.Note)
+			where := ""
+			if d.State != "ok" {
+				where = fmt.Sprintf("（%s）", d.Port)
+			}
+			t.printf("  设备 device %-10s %-9s %s %s%s\n", d.Name, d.Kind, d.State, d.Note, where)
 		}
 	}
 	if c := st.Cloud; c != nil {

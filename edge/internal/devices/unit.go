@@ -210,7 +210,7 @@ func (u *unit) change(state drivers.State, note string) {
 	if state != drivers.StateOK {
 		level = slog.LevelWarn
 	}
-	u.log.Log(context.Background(), level, "device health", "state", string(state), "note", note)
+	u.log.Log(context.Background(), level, "device health", "state", string(state), "note", note, "port", u.cfg.Port.Path)
 	u.queue.put(u.status)
 }
 
