@@ -37,7 +37,11 @@ func cmdBench(ctx context.Context, t *tool, args []string) error {
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	base := filepath.Join(t.dir, "bench")
+	root, err := filepath.Abs(t.dir) // the station's configuration counts paths from its own folder
+	if err != nil {
+		return err
+	}
+	base := filepath.Join(root, "bench")
 	if err := os.MkdirAll(base, 0o700); err != nil {
 		return err
 	}
