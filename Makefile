@@ -22,10 +22,11 @@ clean-data: ## throw away the data of `make run`
 
 build: deps ## build stationd, cloudd, yipiao and firmware-sim into bin/
 	@mkdir -p $(BIN)
-	@$(GO) build -v -trimpath -o $(BIN)/ ./cmd/stationd ./cmd/cloudd ./cmd/firmware-sim ./cmd/yipiao 2>&1 | awk \
-		'/^go: downloading/ { d++; printf "\r下载 %d 个模块 (modules) …", d; fflush(); next } \
-		 /^[a-zA-Z0-9._~\/-]+$$/ { n++; printf "\r编译 %d 个包 (packages) …   ", n; fflush(); next } \
-		 { print "\n" $$0 } END { if (n + d) print "" }'
+	@tty=; [ -t 1 ] && tty=1; $(GO) build -v -trimpath -o $(BIN)/ ./cmd/stationd ./cmd/cloudd ./cmd/firmware-sim ./cmd/yipiao 2>&1 | awk -v tty=$$tty \
+		'function say(t) { if (tty) printf "\r%s …   ", t; else if ((n + d) % 50 == 0) print t; fflush() } \
+		 /^go: downloading/ { d++; say("下载 " d " 个模块 (modules)"); next } \
+		 /^[a-zA-Z0-9._~\/-]+$$/ { n++; say("编译 " n " 个包 (packages)"); next } \
+		 { print } END { if (n + d) print (tty ? "\n" : "") "编译完成 (built): " n }'
 
 deps: ## install what building needs (as root; otherwise print the command)
 	@./.ci/deps build

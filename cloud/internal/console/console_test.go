@@ -57,7 +57,7 @@ func TestPage_evening(t *testing.T) {
 	page := see(t, c, "/")
 	has(t, page, "示例票务", "全部有联系", "1,124", "/ 2,034", "88,537", "4 条待入账", "1,203,877", "已预留 1,203,880", "没有卡住的条目",
 		"示例大剧院", "S-0017", "#48,213", "#48,209", "差 4 条", "已追平", "放行：第 1 次入场（共可 1 次）", "不放行：厅不对：请去小剧场",
-		ticket.MaxEntriesSentence, "离场：离场已记", "1号通道·1层 A区 12排 07座", "设备状态", "scanner-3·lost", "不确定，计为已入场")
+		ticket.MaxEntriesSentence, "离场：离场已记", "1号通道·1层 A区 12排 07座", "设备状态", "scanner-3·失联", "不确定，计为已入场")
 	hasNot(t, page, "⟨", "<nav", "≥", "+</span>", ">失联<")
 	english := see(t, c, "/?lang=en")
 	has(t, english, "All in contact", "Admit: Entry 1 of 1", "Caught up", "Station started", "Nothing is stuck")

@@ -32,9 +32,24 @@ func newFact(s webui.Speaker, f *Fact) factView {
 		v.What, v.Legal = v.Mark.Word+s.T("fact.colon")+v.Mark.Reason, v.Mark.Legal
 	}
 	if f.Note != nil {
-		v.Where = s.Join(f.Note.Subject, f.Note.State)
+		v.Where = s.Join(f.Note.Subject, noteState(s, f.Note))
 	}
 	return v
+}
+
+// noteState says the state of a note in words; a code that is not in the catalogue, of a newer station,
+// is shown as it is.
+func noteState(s webui.Speaker, n *ticket.Note) string {
+	switch n.State {
+	case "ok", "attention", "lost", "online", "extreme", "started", "device_added", "account_added", "measured",
+		"alarm_forced", "alarm_fire", "alarm_fault", "alarm_forced_over", "alarm_fire_over", "alarm_fault_over":
+		return s.T("note." + n.State)
+	}
+	if r := ticket.Reason(n.State); r.Known() { // of repeated refusals
+		t := ticket.Verdict{Reason: r}.Text()
+		return s.Pick(t.Zh, t.En)
+	}
+	return n.State
 }
 
 func factID(station ticket.StationID, seq uint64) string {
