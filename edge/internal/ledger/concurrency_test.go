@@ -104,6 +104,8 @@ func TestOneNonceManyCallers(t *testing.T) {
 	s.restart()
 	if a := s.do(request(w, 7, "door")); a.Verdict.Reason != ticket.Admitted || !a.Repeated {
 		t.Fatalf("after a restart: %s, repeated %v", a.Verdict.Reason, a.Repeated)
+	} else if a.Ticket == nil || a.Ticket.Seat == "" || a.Session == nil {
+		t.Fatal("after a restart: the answer has lost its seat or session")
 	}
 }
 

@@ -39,6 +39,8 @@ type Answer struct {
 	Ticket   *ticket.Ticket  // nil where none was recognised; do not change
 	Session  *ticket.Session // nil likewise
 	Class    ticket.CodeClass
+
+	about ticket.TicketID // of an answer found in the journal: its ticket, to be looked up when told again
 }
 
 // Decide is the decision function; the station uses ticket.Check.
@@ -94,7 +96,27 @@ func (l *Ledger) repeat(ctx context.Context, n *nonceRec, sum ticket.Hash) (Answ
 		return Answer{}, err
 	}
 	a.Verdict, a.Repeated = ticket.Check(&s, 0), true
+	if a.about != 0 {
+		l.look(&a)
+	}
 	return a, nil
+}
+
+// look adds ticket and session to an answer of before the start.
+func (l *Ledger) look(a *Answer) {
+	if r := l.get(a.about); r != nil {
+		r.mu.Lock()
+		a.Ticket = r.t
+		r.mu.Unlock()
+	}
+	if a.Ticket == nil {
+		return
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if se := l.sessions[a.Ticket.Session]; se != nil {
+		a.Session = &se.s
+	}
 }
 
 // decide takes the decision and appends its fact; wait is the sequence that must be durable before

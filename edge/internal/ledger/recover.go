@@ -174,7 +174,12 @@ func (l *Ledger) replayOne(e *journal.Entry, fold bool) error {
 		return err
 	}
 	if f.Nonce != nil && f.Request != nil && f.Verdict != nil {
-		l.nonces.restore(nonceKey{f.Device, *f.Nonce}, *f.Request, Answer{Verdict: *f.Verdict, Seq: e.Seq, TimeMs: e.TimeMs})
+		a := Answer{Verdict: *f.Verdict, Seq: e.Seq, TimeMs: e.TimeMs}
+		switch out := a.Verdict.Outcome(); {
+		case out == ticket.OutcomeAdmit, out == ticket.OutcomeExit, a.Verdict.Reason == ticket.MaxEntries:
+			a.about = f.Ticket // only after a genuine code: a forged one must not show whose seat it names
+		}
+		l.nonces.restore(nonceKey{f.Device, *f.Nonce}, *f.Request, a)
 	}
 	if !fold || kind == ticket.FactRefused {
 		return nil
