@@ -15,6 +15,7 @@ import (
 	"yipiao/cloud/internal/tools"
 	"yipiao/sync/ticket"
 	"yipiao/sync/webui"
+	"yipiao/sync/webui/shell"
 )
 
 // Limits of the web listeners.
@@ -23,7 +24,6 @@ const (
 	idleTimeout = 2 * time.Minute
 	bodyLimit   = 64 << 10
 	maxConns    = 4096
-	stopTimeout = 5 * time.Second
 )
 
 // web is what people and tools see: the console and the interface for programs, on one Fiber app with
@@ -78,26 +78,9 @@ func (w *web) failed(f *fiber.Ctx, err error) error {
 }
 
 // run serves the listeners, which it owns, until ctx ends; without any it only waits.
-func (w *web) run(ctx context.Context, listeners []net.Listener) (err error) {
+func (w *web) run(ctx context.Context, listeners []net.Listener) error {
 	w.base = ctx
-	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { ended <- w.app.Listener(l) }()
-	}
-	select {
-	case err = <-ended:
-		ended <- err
-	case <-ctx.Done():
-	}
-	w.bus.Close() // open live streams would hold up the shutdown
-	if len(listeners) == 0 {
-		return nil
-	}
-	err = w.app.ShutdownWithTimeout(stopTimeout)
-	for range listeners {
-		err = errors.Join(err, <-ended)
-	}
-	return err
+	return shell.Serve(ctx, w.app, w.bus, listeners)
 }
 
 // logins adapts the accounts to the pages.

@@ -19,6 +19,7 @@ import (
 	"yipiao/sync/link/identity"
 	"yipiao/sync/ticket"
 	"yipiao/sync/webui"
+	"yipiao/sync/webui/shell"
 )
 
 // Limits of the LAN listener: a handheld that dies or dawdles must not hold anything.
@@ -27,7 +28,6 @@ const (
 	idleTimeout = 2 * time.Minute
 	bodyLimit   = 64 << 10
 	maxConns    = 4096
-	stopTimeout = 5 * time.Second
 )
 
 // web is the station's HTTP side: LAN API and pages on one Fiber app, two listeners.
@@ -145,21 +145,7 @@ func (w *web) run(ctx context.Context) error {
 	default:
 	}
 	w.st.log.Info("station answers", "lan", lan.Addr().String(), "plain", w.st.cfg.Listen.Plain)
-	ended := make(chan error, len(listeners))
-	for _, l := range listeners {
-		go func() { ended <- w.app.Listener(l) }()
-	}
-	select {
-	case err = <-ended:
-		ended <- err
-	case <-ctx.Done():
-	}
-	w.bus.Close() // open live streams would hold up the shutdown
-	err = w.app.ShutdownWithTimeout(stopTimeout)
-	for range listeners {
-		err = errors.Join(err, <-ended)
-	}
-	return err
+	return shell.Serve(ctx, w.app, w.bus, listeners)
 }
 
 func listen(field, address string) (net.Listener, error) {
