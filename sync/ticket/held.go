@@ -118,6 +118,7 @@ func (h Held) Fold(kind FactKind, f *Fact, timeMs int64) Held {
 	case FactCustodyReleased, FactCustodyUsed:
 		h.Holds, h.Recalling = false, false
 		h.Used, h.Inside = f.Used, f.Inside
+	default: // no other kind concerns a right
 	}
 	return h
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Identifiers. They stand in credentials and keys, so their widths are part of the formats.
+// Identifiers stand in credentials and keys, so their widths are part of the formats.
+
 type (
 	TenantID    uint32 // a customer of the deployment
 	StationID   uint32 // a station, unique in its tenant; shown as S-0001

@@ -65,6 +65,7 @@ func factDot(k ticket.FactKind) string {
 		return "warn"
 	case ticket.FactEntryPassed, ticket.FactStationStarted:
 		return "ok"
+	default:
 	}
 	return "off"
 }

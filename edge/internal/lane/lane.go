@@ -127,10 +127,10 @@ func (l *Lane) Scan(s drivers.Scan) {
 // in the lane's queue, or for ctx.
 func (l *Lane) Passage(ctx context.Context, p drivers.Passage) { l.tell(ctx, p) }
 
-// GateUp: see Passage.
+// GateUp is described at Passage.
 func (l *Lane) GateUp(ctx context.Context) { l.tell(ctx, gateUp{}) }
 
-// GateDown: see Passage.
+// GateDown is described at Passage.
 func (l *Lane) GateDown(ctx context.Context) { l.tell(ctx, gateDown{}) }
 
 func (l *Lane) tell(ctx context.Context, ev any) {

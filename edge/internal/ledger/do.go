@@ -73,7 +73,7 @@ func (l *Ledger) Do(ctx context.Context, req *Request, decide Decide) (Answer, e
 // requestSum identifies what is asked under a nonce.
 func requestSum(req *Request) ticket.Hash {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s\x00%s\x00%s", req.Kind, req.Lane.Name, req.Payload)
+	_, _ = fmt.Fprintf(h, "%s\x00%s\x00%s", req.Kind, req.Lane.Name, req.Payload)
 	return ticket.Hash(h.Sum(nil)[:ticket.HashSize])
 }
 
