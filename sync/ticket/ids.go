@@ -7,15 +7,21 @@ import (
 )
 
 // Identifiers stand in credentials and keys, so their widths are part of the formats.
-
 type (
-	TenantID    uint32 // a customer of the deployment
-	StationID   uint32 // a station, unique in its tenant; shown as S-0001
-	HallID      uint64 // a hall, unique in its tenant
-	SessionID   uint64 // a session, unique in its tenant
-	TicketID    uint64 // a ticket, unique in its tenant
-	GateGroupID uint16 // a gate group, unique in its venue
-	KeyID       uint16 // a ticket signing key, unique in its tenant
+	// TenantID is a customer of the deployment.
+	TenantID uint32
+	// StationID is a station, unique in its tenant; shown as S-0001.
+	StationID uint32
+	// HallID is a hall, unique in its tenant.
+	HallID uint64
+	// SessionID is a session, unique in its tenant.
+	SessionID uint64
+	// TicketID is a ticket, unique in its tenant.
+	TicketID uint64
+	// GateGroupID is a gate group, unique in its venue.
+	GateGroupID uint16
+	// KeyID is a ticket signing key, unique in its tenant.
+	KeyID uint16
 )
 
 // String shows the id as people know it: S-0001.
