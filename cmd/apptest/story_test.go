@@ -26,6 +26,17 @@ func TestStory(t *testing.T) {
 	s.must([]string{"✘ 不放行", sentence, "没有收到命令", "此票已入场 1 / 1 次"}, "demo", "scan")
 	s.must([]string{"一致"}, "verify", "--wait", "30s")
 
+	// A cloud that hangs: the verdict is given all the same, and the tool says so.
+	cloud := s.pid("cloudd")
+	if err := syscall.Kill(cloud, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	s.must([]string{"✔ 放行", "已通过", "云端"}, "demo", "scan", "--next")
+	if err := syscall.Kill(cloud, syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	s.must([]string{"一致"}, "verify", "--wait", "30s")
+
 	s.must([]string{"断网"}, "demo", "cut")
 	if out, err := s.yipiao("status"); err == nil {
 		t.Fatalf("status says ready while the line is cut:\n%s", out)
