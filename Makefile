@@ -8,7 +8,7 @@ PKGS := ./...
 RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
 export CGO_ENABLED ?= 1
 
-.PHONY: help run clean-data build test unit race e2e lint lint-full fuzz soak bench deps deps-test tidy shots
+.PHONY: help run clean-data build test unit race e2e crash lint lint-full fuzz soak bench bench-peers deps deps-test tidy shots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ deps: ## install what building needs (as root; otherwise print the command)
 deps-test: ## install what the tests need (as root; otherwise print the command)
 	@./.ci/deps build test
 
-test: deps-test build lint unit race e2e ## everything: linters, unit tests, race detector, end to end
+test: deps-test build lint unit race e2e crash ## everything: linters, unit tests, race detector, end to end
 
 unit: ## unit tests, shuffled
 	$(GO) test -count=1 -shuffle=on -timeout 5m $$($(GO) list $(PKGS) | grep -v /cmd/apptest)
@@ -44,6 +44,10 @@ race: ## the race detector where several things happen at once
 
 e2e: build ## end-to-end tests with the real binaries, and the kill loop
 	YIPIAO_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 5m -v ./cmd/apptest
+
+crash: ## kill -9, power loss, clocks, truncations and flipped bytes under load (ROUNDS=60, SEED=n)
+	@YIPIAO_CRASH_ROUNDS=$${ROUNDS:-60} YIPIAO_CRASH_SEED=$${SEED:-} $(GO) test -count=1 -v -timeout 60m -run '^TestCrash$$' ./edge 2>&1 | awk \
+		'/^(=== |--- PASS|PASS$$|ok )|TLS handshake/ { next } /^crash: / { last = $$0; next } { print; fflush() } END { if (last) print last }'
 
 lint: ## gofmt, vet, staticcheck, and the rules of the architecture
 	@fmt=$$(gofmt -l cmd edge cloud sync drivers firmware-sim); if [ -n "$$fmt" ]; then echo "gofmt: $$fmt"; exit 1; fi
@@ -62,9 +66,12 @@ fuzz: ## every fuzz test for 20 s
 soak: ## the journal's crash loop for many seeds (SEEDS=600)
 	YIPIAO_JOURNAL_SOAK=$${SEEDS:-600} $(GO) test -count=1 -timeout 60m -run TestSoak ./sync/journal/seglog
 
-bench: build ## measure; one JSON line per figure in var/bench/station.jsonl, and a table
-	@mkdir -p $(VAR)/bench
-	$(BIN)/yipiao bench --out $(VAR)/bench/station.jsonl
+bench: build ## measure the station (5 minutes); a table, and JSON lines in var/bench/station.jsonl
+	$(BIN)/yipiao bench --dir $(VAR) --out $(VAR)/bench/station.jsonl
+
+bench-peers: build ## the same checks by station, Redis and PostgreSQL in turn; var/bench/peers.jsonl
+	@./.ci/deps bench
+	$(BIN)/yipiao bench --dir $(VAR) --only peers --out $(VAR)/bench/peers.jsonl
 
 tidy: ## check that go.mod is tidy
 	$(GO) mod tidy -diff

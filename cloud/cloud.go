@@ -108,8 +108,18 @@ func (c *Cloud) assemble(ctx context.Context) error {
 		return err
 	}
 	c.node = &node{dir: keys, root: c.root, tenant: c.tenant.ID, hosts: certHosts(&c.cfg)}
-	c.desk = &enrol.Desk{DB: c.db, Tenant: c.tenant.ID, Key: c.fieldKey, Root: c.root, Now: c.clock}
+	recipient, err := ensureBackupKey(ctx, c.db, c.tenant.ID, c.fieldKey, c.now().UnixMilli())
+	if err != nil {
+		return err
+	}
 	c.custody = custody.New(c.db, c.unseal)
+	c.desk = &enrol.Desk{
+		DB: c.db, Tenant: c.tenant.ID, Key: c.fieldKey, Root: c.root, Now: c.clock, Recipient: recipient,
+		Stamp: func(ctx context.Context, station link.Peer) error {
+			_, err := c.custody.Stamp(ctx, station)
+			return err
+		},
+	}
 	c.hub = hub.New(c.custody, c.desk, c.clock, c.log)
 	c.accounts = people.NewAccounts(c.verifier, c.clock)
 	c.web, err = newWeb(c)
@@ -167,18 +177,22 @@ func (c *Cloud) CreateStation(ctx context.Context, venue, name string) (ticket.S
 // EnrolCode makes a one-time code for a station for which no machine has enrolled yet; station 0 means
 // the only one of those. The machine calls the cloud at address; "" means the configured one.
 func (c *Cloud) EnrolCode(ctx context.Context, station ticket.StationID, address string) (EnrolCode, error) {
+	return c.newCode(ctx, station, address, false)
+}
+
+func (c *Cloud) newCode(ctx context.Context, station ticket.StationID, address string, replace bool) (EnrolCode, error) {
 	var err error
 	if address == "" {
 		if address, err = c.publicAddress(); err != nil {
 			return EnrolCode{}, err
 		}
 	}
-	if station == 0 {
+	if station == 0 && !replace {
 		if station, err = c.newStation(ctx); err != nil {
 			return EnrolCode{}, err
 		}
 	}
-	code, until, err := c.desk.NewCode(ctx, station, address)
+	code, until, err := c.desk.NewCode(ctx, station, address, replace)
 	if err != nil {
 		return EnrolCode{}, err
 	}

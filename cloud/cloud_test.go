@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -165,14 +164,15 @@ func (w *world) run() cloud.Listen {
 
 // A station does what a station does, as far as these tests need it.
 type station struct {
-	t        *testing.T
-	client   *httplink.Client
-	chainKey []byte
-	epoch    string
-	cursor   uint64
-	tickets  map[ticket.TicketID]ticket.Ticket
-	held     map[ticket.TicketID]ticket.Held
-	log      []journal.Entry
+	t         *testing.T
+	client    *httplink.Client
+	chainKey  []byte
+	recipient string
+	epoch     string
+	cursor    uint64
+	tickets   map[ticket.TicketID]ticket.Ticket
+	held      map[ticket.TicketID]ticket.Held
+	log       []journal.Entry
 }
 
 func (w *world) enrol() *station {
@@ -181,6 +181,12 @@ func (w *world) enrol() *station {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	return w.become(text)
+}
+
+// become is a machine that uses a code.
+func (w *world) become(text cloud.EnrolCode) *station {
+	w.t.Helper()
 	code, err := identity.ParseCode(text.Code)
 	if err != nil || code.Root != w.init.Root || text.Station != 1 {
 		w.t.Fatalf("code %+v, %v", code, err)
@@ -210,7 +216,7 @@ func (w *world) enrol() *station {
 	}
 	w.t.Cleanup(client.Close)
 	return &station{
-		t: w.t, client: client, chainKey: e.Reply.ChainKey,
+		t: w.t, client: client, chainKey: e.Reply.ChainKey, recipient: e.Reply.BackupRecipient,
 		tickets: make(map[ticket.TicketID]ticket.Ticket), held: make(map[ticket.TicketID]ticket.Held),
 	}
 }
@@ -241,9 +247,14 @@ func (s *station) poll(waitMs int) int {
 
 func (s *station) write(kind ticket.FactKind, body any) {
 	s.t.Helper()
-	raw, err := json.Marshal(body)
-	if err != nil {
-		s.t.Fatal(err)
+	var raw []byte
+	switch b := body.(type) {
+	case ticket.Fact:
+		raw = b.Append(nil)
+	case ticket.Note:
+		raw = b.Append(nil)
+	case string:
+		raw = []byte(b)
 	}
 	e := journal.Entry{Epoch: 1, Seq: uint64(len(s.log)) + 1, Record: journal.Record{Kind: journal.Kind(kind), TimeMs: time.Now().UnixMilli(), Body: raw}}
 	var prev journal.Sum

@@ -34,11 +34,17 @@ type testCloud struct {
 	server *http.Server
 	wire   *cutListener
 	hide   bool // never say caught up
+
+	mu        sync.Mutex
+	replacing bool                        // the next code is for a machine that takes the station's place
+	replies   map[string]*wire.EnrolReply // by request: the same gets the same
+	uploads   func(b *wire.Batch) error   // asked before an upload; nil for none
+	other     ticket.StationID            // the next code is for this station instead
 }
 
 func newTestCloud(t *testing.T) *testCloud {
 	t.Helper()
-	c := &testCloud{t: t, store: hubmem.New()}
+	c := &testCloud{t: t, store: hubmem.New(), replies: make(map[string]*wire.EnrolReply)}
 	var err error
 	if c.root, err = identity.NewRoot(time.Now()); err != nil {
 		t.Fatal(err)
@@ -82,8 +88,24 @@ func (h handler) Feed(ctx context.Context, p link.Peer, r wire.FeedRequest) (wir
 	return page, err
 }
 
+func (h handler) Admit(ctx context.Context, p link.Peer, serial string, journal uint32) error {
+	return h.c.hub.Admit(ctx, p, serial, journal)
+}
+
 func (h handler) Upload(ctx context.Context, p link.Peer, b *wire.Batch) (wire.Ack, error) {
+	h.c.mu.Lock()
+	ask := h.c.uploads
+	h.c.mu.Unlock()
+	if ask != nil {
+		if err := ask(b); err != nil {
+			return wire.Ack{}, err
+		}
+	}
 	return h.c.hub.Upload(ctx, p, b)
+}
+
+func (h handler) History(ctx context.Context, p link.Peer, r wire.HistoryRequest) (wire.HistoryReply, error) {
+	return h.c.hub.History(ctx, p, r)
 }
 
 func (h handler) Enrol(ctx context.Context, r *wire.EnrolRequest) (*wire.EnrolReply, error) {
@@ -92,33 +114,56 @@ func (h handler) Enrol(ctx context.Context, r *wire.EnrolRequest) (*wire.EnrolRe
 
 // Enrol implements hub.Enroller for anybody: one-time codes are the cloud's own tests' business.
 func (c *testCloud) Enrol(_ context.Context, r *wire.EnrolRequest) (*wire.EnrolReply, error) {
-	st, err := c.root.IssueStation(r.StationCSR, self.Tenant, self.Station, time.Now())
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have := c.replies[string(r.StationCSR)]; have != nil {
+		return have, nil
+	}
+	is := self.Station
+	if c.other != 0 {
+		is, c.other = c.other, 0
+	}
+	st, err := c.root.IssueStation(r.StationCSR, self.Tenant, is, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	site, err := c.root.IssueSite(r.SiteCSR, self.Tenant, self.Station, time.Now())
+	if c.replacing && is == self.Station {
+		c.replacing = false
+		c.store.ReplaceMachine(self, []byte("chain key of another machine"))
+		c.store.SetSerial(self, st.SerialNumber.String())
+	}
+	site, err := c.root.IssueSite(r.SiteCSR, self.Tenant, is, time.Now())
 	if err != nil {
 		return nil, err
 	}
 	chain := func(leaf *x509.Certificate) [][]byte { return [][]byte{leaf.Raw, c.root.Cert.Raw} }
-	return &wire.EnrolReply{
-		Tenant: self.Tenant, Station: self.Station, Venue: "样例大剧院", Epoch: 1, ChainKey: []byte("chain key of a test"),
+	j := c.store.Journal(self)
+	reply := &wire.EnrolReply{
+		Tenant: self.Tenant, Station: is, Venue: "样例大剧院", Epoch: j.Epoch, ChainKey: j.Key,
 		StationChain: chain(st), SiteChain: chain(site), Root: c.root.Cert.Raw, TimeMs: time.Now().UnixMilli(),
-	}, nil
+	}
+	c.replies[string(r.StationCSR)] = reply
+	return reply, nil
 }
 
 // enrol makes an enrolled data directory.
 func (c *testCloud) enrol() string {
 	c.t.Helper()
 	dir := c.t.TempDir()
+	if _, err := enrol.Enrol(context.Background(), dir, c.code()); err != nil {
+		c.t.Fatal(err)
+	}
+	return dir
+}
+
+// code is a one-time code; the test's cloud takes any.
+func (c *testCloud) code() string {
+	c.t.Helper()
 	code, err := identity.NewCode(c.wire.Addr().String(), identity.RootHash(c.root.Cert), rand.Reader)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if _, err := enrol.Enrol(context.Background(), dir, code.String()); err != nil {
-		c.t.Fatal(err)
-	}
-	return dir
+	return code.String()
 }
 
 // cutListener can cut every connection and refuse new ones, as a broken line does.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"yipiao/edge/internal/devices"
+	"yipiao/edge/internal/lane"
+	"yipiao/sync/journal/seglog"
 	"yipiao/sync/ticket"
 )
 
@@ -24,9 +26,14 @@ type Config struct {
 	Listen  Listen           `json:"listen"`
 	Devices []devices.Config `json:"devices"`
 	Lanes   []LaneConfig     `json:"lanes"`
+	Backup  BackupConfig     `json:"backup,omitzero"`
+	// SyncDelay makes every sync of the journal take so much longer: a slow disk, for measurements.
+	SyncDelay time.Duration `json:"-"`
 
+	text    []byte        // the file it was read from; nil for none
 	segment int64         // bytes of a journal segment; 0 = the journal's default
 	probe   time.Duration // between probes of the uplink; 0 = probeEvery
+	files   seglog.FS     // file layer of the journal; nil = the operating system's
 }
 
 // Listen says where the station answers.
@@ -49,6 +56,9 @@ type LaneConfig struct {
 	Scanner       string               `json:"scanner,omitempty"` // a device
 	Gate          string               `json:"gate,omitempty"`    // a device
 	PermitSeconds int                  `json:"permit_seconds,omitempty"`
+	// OnFault says what happens at a gate while the station cannot record: closed (default) lets nobody
+	// pass, free opens for everybody who holds up a code and counts people, without any entry.
+	OnFault lane.OnFault `json:"on_fault,omitempty"`
 }
 
 // LoadConfig reads a configuration file strictly: an unknown key is an error that names it. Relative
@@ -67,8 +77,10 @@ func LoadConfig(path string) (Config, error) {
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return c, fmt.Errorf("配置文件 %s 有误 (configuration): 结尾多出内容 (text after the end)", path)
 	}
+	c.text = text
 	base := filepath.Dir(path)
 	c.Data = below(base, c.Data)
+	c.Backup.Folder, c.Backup.Stick = below(base, c.Backup.Folder), below(base, c.Backup.Stick)
 	for i := range c.Devices {
 		c.Devices[i].Port.Path = below(base, c.Devices[i].Port.Path)
 	}
@@ -123,6 +135,7 @@ func (c *Config) Validate() error {
 		bad("listen.plain", "本机回环地址，如 127.0.0.1:8080 (a loopback address): 明文 HTTP 不出本机")
 	}
 	c.checkLanes(bad)
+	c.Backup.validate(c.Data, bad)
 	if _, err := devices.New(c.Devices, nil, slog.New(slog.DiscardHandler)); err != nil {
 		errs = append(errs, fmt.Errorf("设备配置有误 (devices): %w", err))
 	}
@@ -177,6 +190,12 @@ func (l *LaneConfig) validate(at string, bad func(field, want string)) {
 	}
 	if l.Gate != "" && l.Scanner == "" {
 		bad(at+".scanner", "有闸机的通道要有扫码器 (a gate needs a scanner)")
+	}
+	if l.OnFault == "" {
+		l.OnFault = lane.Closed
+	}
+	if l.OnFault != lane.Closed && l.OnFault != lane.Free {
+		bad(at+".on_fault", "closed | free")
 	}
 	if l.PermitSeconds < 1 || l.PermitSeconds > 60 {
 		bad(at+".permit_seconds", "1–60")

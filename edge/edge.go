@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"yipiao/edge/internal/backup"
 	"yipiao/edge/internal/clock"
+	"yipiao/edge/internal/desk"
 	"yipiao/edge/internal/devices"
 	"yipiao/edge/internal/enrol"
 	"yipiao/edge/internal/fleet"
@@ -24,11 +27,10 @@ import (
 
 // Times of the station's housekeeping.
 const (
-	probeEvery      = 3 * time.Second
-	probeDeadline   = 2 * time.Second
-	checkpointEvery = 2 * time.Second
-	feedWaitMs      = 25_000
-	rowsPerPage     = 1000 // while gates may be active: storage-and-scale.md part 3
+	probeEvery    = 3 * time.Second
+	probeDeadline = 2 * time.Second
+	feedWaitMs    = 25_000
+	rowsPerPage   = 1000 // while gates may be active: storage-and-scale.md part 3
 )
 
 // A Station is an assembled station. New opens its files; Run works until its context ends and then
@@ -46,6 +48,9 @@ type Station struct {
 	cloud   *httplink.Client
 	monitor *uplink.Monitor
 	sync    *replica.Runner
+	desk    *desk.Desk
+	backup  *backup.Keeper
+	revoked atomic.Bool // the cloud refuses this machine
 	web     *web
 	tally   tally
 	doors   doors
@@ -69,6 +74,9 @@ func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if restoring(cfg.Data) {
+		return nil, ErrRestoring
+	}
 	id, err := enrol.Load(cfg.Data)
 	if err != nil {
 		return nil, err
@@ -87,7 +95,8 @@ func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 	if err := s.tally.load(s.ledger, now); err != nil {
 		return nil, errors.Join(err, s.ledger.Close())
 	}
-	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleWeb} {
+	s.loadRevoked()
+	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleDesk, s.assembleBackup, s.assembleWeb} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.ledger.Close())
 		}
@@ -131,7 +140,9 @@ func (s *Station) Run(ctx context.Context) error {
 		{Name: "uplink", Run: s.monitor.Run},
 		{Name: "download", Run: s.sync.RunDown},
 		{Name: "upload", Run: s.sync.RunUp},
-		{Name: "checkpoint", Run: s.checkpoints},
+		{Name: "upkeep", Run: s.upkeep},
+		{Name: "desk", Run: s.desk.Run},
+		{Name: "backup", Run: s.backup.Run},
 		{Name: "web", Run: s.web.run},
 	}
 	for _, l := range s.lanes {
@@ -139,22 +150,8 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 	err := supervise.Run(ctx, s.log, services...)
 	s.cloud.Close()
+	s.shutdownBackup()
 	return errors.Join(err, s.ledger.Close())
-}
-
-func (s *Station) checkpoints(ctx context.Context) error {
-	t := time.NewTicker(checkpointEvery)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-			if err := s.ledger.Checkpoint(); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return nil
-		}
-	}
 }
 
 func (s *Station) measured(cloudMs int64, sent, got time.Time) {
@@ -181,6 +178,9 @@ func (s *Station) note(kind ticket.FactKind, n ticket.Note) {
 }
 
 func (s *Station) heard(direction string, _ int64, err error) {
+	if direction == "feed" {
+		s.refusedBy(err)
+	}
 	if err != nil {
 		s.log.Debug("sync exchange failed", "direction", direction, "error", err)
 		return
@@ -196,7 +196,7 @@ func (s *Station) observe(o ledger.Observed) {
 		return
 	}
 	s.web.changed(maint.EventQueue)
-	if _, ok := s.doors.add(o, s.ledger); ok {
+	if s.doors.add(o) {
 		s.web.changed(maint.EventVerdict)
 	}
 }

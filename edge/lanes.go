@@ -50,7 +50,8 @@ func (s *Station) newLane(c LaneConfig) (*laneUnit, error) {
 	}
 	cfg := lane.Config{
 		Name: c.Name, Kind: ticket.RequestEntry, Lane: u.present, PermitFor: time.Duration(c.PermitSeconds) * time.Second,
-		Ledger: s.ledger, Decide: ticket.Check, Now: time.Now, Log: s.log, Show: s.shown,
+		OnFault: c.OnFault,
+		Ledger:  s.ledger, Decide: ticket.Check, Now: time.Now, Log: s.log, Show: s.shown,
 	}
 	if c.Exit {
 		cfg.Kind = ticket.RequestExit
@@ -71,10 +72,11 @@ func (s *Station) newLane(c LaneConfig) (*laneUnit, error) {
 // present is the lane as the rules see it; its hall comes from the feed.
 func (u *laneUnit) present() ticket.Lane {
 	l := ticket.Lane{Name: u.cfg.Name, Open: !u.cfg.Closed, Entry: u.cfg.Entry, Exit: u.cfg.Exit, Groups: u.cfg.Groups}
-	for _, g := range u.st.ledger.Groups() {
-		if len(l.Groups) > 0 && g.ID == l.Groups[0] {
-			l.Hall = g.Hall
-		}
+	if u.cfg.Entry && u.st.revoked.Load() {
+		l.Open = false
+	}
+	if len(l.Groups) > 0 {
+		l.Hall = u.st.ledger.Hall(l.Groups[0])
 	}
 	return l
 }

@@ -1,10 +1,12 @@
 package edge
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"time"
 
 	"yipiao/edge/internal/enrol"
 	"yipiao/edge/internal/ledger"
@@ -14,8 +16,11 @@ import (
 // openLedger opens journal and catalogue of an enrolled station and says what it found.
 func openLedger(cfg Config, id *enrol.Identity, clk clockSource, observe func(ledger.Observed), log *slog.Logger) (*ledger.Ledger, error) {
 	files := filepath.Join(cfg.Data, "journal", fmt.Sprintf("epoch-%d", id.Epoch))
+	if cfg.SyncDelay > 0 {
+		cfg.files = slowDisk{cmp.Or(cfg.files, seglog.OS()), cfg.SyncDelay}
+	}
 	j, found, err := seglog.Open(seglog.Config{
-		Dir: files, Epoch: id.Epoch, Key: id.ChainKey, SegmentSize: cfg.segment,
+		Dir: files, Epoch: id.Epoch, Key: id.ChainKey, SegmentSize: cfg.segment, FS: cfg.files,
 		OnLow: func(low bool) { log.Warn("space for facts", "low", low) },
 	})
 	if err != nil {
@@ -38,4 +43,31 @@ func openLedger(cfg Config, id *enrol.Identity, clk clockSource, observe func(le
 	log.Info("ledger opened", "tickets", rep.Tickets, "sessions", rep.Sessions, "covered", rep.Covered,
 		"replayed", rep.Replayed, "end", rep.End, "nonces", rep.Nonces, "open_passages", rep.Open, "aside", rep.Aside)
 	return l, nil
+}
+
+// slowDisk is a file layer on which making contents durable takes longer.
+type slowDisk struct {
+	seglog.FS
+	delay time.Duration
+}
+
+func (d slowDisk) Create(name string) (seglog.File, error) { return d.slow(d.FS.Create(name)) }
+
+func (d slowDisk) Open(name string) (seglog.File, error) { return d.slow(d.FS.Open(name)) }
+
+func (d slowDisk) slow(f seglog.File, err error) (seglog.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return slowFile{f, d.delay}, nil
+}
+
+type slowFile struct {
+	seglog.File
+	delay time.Duration
+}
+
+func (f slowFile) Datasync() error {
+	time.Sleep(f.delay)
+	return f.File.Datasync()
 }

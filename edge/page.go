@@ -25,6 +25,7 @@ func (p pageSource) Overview() maint.Overview {
 		Clock:       maint.Clock{OffsetMs: int64(offset), Trusted: trusted},
 		Aside:       st.Aside,
 		RootOnlyKey: true, // keys lie in files: no TPM is used yet
+		Backup:      s.backupPage(),
 	}
 	for _, se := range st.Sessions {
 		o.Sessions = append(o.Sessions, maint.Session{Session: se.Session, Sold: se.Tickets, Entered: se.Entered, Inside: se.Inside})
@@ -48,7 +49,7 @@ func (p pageSource) lane(u *laneUnit, nowMs int64) maint.Lane {
 	if u.lane != nil {
 		l.Last = u.lane.Last()
 	} else {
-		l.Last = p.s.doors.last(u.cfg.Name)
+		l.Last = p.s.doors.last(u.cfg.Name, p.s.ledger)
 	}
 	return l
 }

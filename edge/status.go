@@ -23,6 +23,7 @@ type Status struct {
 	Sessions  []SessionState `json:"sessions"`
 	Lanes     []LaneStatus   `json:"lanes"`
 	Devices   []DeviceStatus `json:"devices"`
+	Backup    BackupStatus   `json:"backup"`
 	Attention []string       `json:"attention"` // what keeps Ready from being true, stable codes with a subject
 }
 
@@ -54,6 +55,9 @@ type JournalStatus struct {
 	Passages int    `json:"passages"`
 	Syncs    uint64 `json:"syncs"` // since the start
 	Bytes    uint64 `json:"bytes"` // of facts recorded since the start
+	First    uint64 `json:"first"` // oldest fact kept
+	Size     int64  `json:"size"`  // bytes of all segments
+	Room     int64  `json:"room"`  // bytes of facts that can still be recorded
 }
 
 // ClockStatus is the station's clock.
@@ -112,6 +116,7 @@ func (s *Station) Status() Status {
 		Journal: JournalStatus{
 			Epoch: s.id.Epoch, End: st.End, Durable: st.Durable, Acked: st.Acked,
 			Waiting: waiting(st), Covered: st.Checkpoint, Passages: st.Open, Syncs: st.Syncs, Bytes: st.Bytes,
+			First: st.First, Size: st.JournalBytes, Room: st.Room,
 		},
 		Clock: ClockStatus{offset, trusted}, Tickets: st.Tickets, Aside: st.Aside, Attention: []string{},
 	}
@@ -131,6 +136,12 @@ func (s *Station) Status() Status {
 	}
 	s.statusOfDevices(&out)
 	out.attend()
+	out.attendDisk(st)
+	out.Backup = s.backupStatus()
+	s.attendBackup(&out)
+	if s.revoked.Load() {
+		out.Attention, out.Ready = append(out.Attention, "revoked"), false
+	}
 	return out
 }
 
@@ -175,6 +186,19 @@ func (st *Status) attend() {
 	for _, d := range st.Devices {
 		if d.State != "ok" {
 			st.Attention = append(st.Attention, "device_"+d.State+":"+d.Name)
+		}
+	}
+	st.Ready = len(st.Attention) == 0
+}
+
+// attendDisk adds what is wrong with the station's own storage.
+func (st *Status) attendDisk(l ledger.Stats) {
+	for _, c := range []struct {
+		when bool
+		code string
+	}{{l.Failed != "", "journal_failed"}, {l.Failed == "" && l.Low, "disk_low"}, {l.Damaged != "", "catalogue_damaged"}} {
+		if c.when {
+			st.Attention = append(st.Attention, c.code)
 		}
 	}
 	st.Ready = len(st.Attention) == 0

@@ -1,7 +1,6 @@
 package edge
 
 import (
-	"encoding/json"
 	"fmt"
 	"sync"
 	"time"
@@ -15,17 +14,21 @@ import (
 // the journal. Today begins at midnight in Asia/Shanghai. It is safe for concurrent use.
 type tally struct {
 	mu    sync.Mutex
-	day   string
+	day   int64
 	lanes map[string]maint.Counts
 }
 
-func dayOf(ms int64) string { return ticket.Time(ms).Format(time.DateOnly) }
+// dayOf numbers the days of Asia/Shanghai, which is always eight hours ahead: it is asked about every fact.
+func dayOf(ms int64) int64 {
+	return (ms + 8*time.Hour.Milliseconds()) / (24 * time.Hour.Milliseconds())
+}
 
 // load counts the kept facts of today.
 func (t *tally) load(l *ledger.Ledger, nowMs int64) error {
 	t.mu.Lock()
 	t.day, t.lanes = dayOf(nowMs), make(map[string]maint.Counts)
 	t.mu.Unlock()
+	var read ticket.FactReader
 	for from := l.FirstFact(); from <= l.Durable().Seq; {
 		entries, err := l.Journal(from, 10_000, 8<<20)
 		if err != nil || len(entries) == 0 {
@@ -39,7 +42,7 @@ func (t *tally) load(l *ledger.Ledger, nowMs int64) error {
 				continue
 			}
 			var f ticket.Fact
-			if err := json.Unmarshal(e.Body, &f); err != nil {
+			if err := read.Fact(e.Body, &f); err != nil {
 				return fmt.Errorf("count fact %d: %w", e.Seq, err)
 			}
 			t.add(ledger.Observed{TimeMs: e.TimeMs, Kind: kind, Fact: &f})

@@ -12,6 +12,7 @@ import (
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/recover"
 
+	"yipiao/edge/internal/backup"
 	"yipiao/edge/internal/fleet"
 	"yipiao/edge/internal/lanapi"
 	"yipiao/edge/internal/maint"
@@ -65,12 +66,18 @@ func (s *Station) assembleWeb() error {
 		Status:   func() any { return s.Status() },
 		Digests:  func(context.Context) (any, error) { return s.digests(), nil },
 		Ticket:   s.ticketState,
+		Backups:  backupDesk{s},
 		Acted: func(who, what, about string) {
 			s.note(ticket.FactOperatorAction, ticket.Note{Subject: about, State: what, Text: who})
 		},
 	})
 	err := maint.Mount(w.app, maint.Config{
-		Source: pageSource{s}, Auth: people{s.fleet}, Bus: w.bus, Now: s.now, Log: s.log,
+		Source: pageSource{s}, Auth: people{s.fleet}, Bus: w.bus, Now: s.now, Log: s.log, Desk: s.deskPages(),
+		Backup: func(by string, stick bool) {
+			if err := s.backup.Ask(by, stick); err != nil {
+				s.log.Info("backup not begun", "code", string(backup.CodeOf(err)))
+			}
+		},
 	})
 	if err != nil {
 		return err

@@ -73,8 +73,13 @@ func doStationAdd(ctx context.Context, c *command, args []string) error {
 func doEnrolCode(ctx context.Context, c *command, args []string) error {
 	station := c.flags.Uint("station", 0, "`number` of the station; 0: the only one without a machine")
 	address := c.flags.String("address", "", "`host:port` under which the machine reaches the cloud; default from the configuration")
+	replace := c.flags.Bool("replace", false, "for a machine that takes the place of the station's present one")
 	return c.with(args, func(cl *cloud.Cloud) error {
-		code, err := cl.EnrolCode(ctx, ticket.StationID(*station), *address)
+		newCode := cl.EnrolCode
+		if *replace {
+			newCode = cl.ReplaceCode
+		}
+		code, err := newCode(ctx, ticket.StationID(*station), *address)
 		if err != nil {
 			return err
 		}

@@ -24,6 +24,9 @@ const usage = `cloudd：驿票云端 (the cloud server of Yipiao)
   cloudd sample      --wallet FILE [--seats N] [--tickets N]  备好今日样例场次与已售票，可重复运行 (sample theatre, sessions, sold tickets)
   cloudd station add [--venue NAME] [--name NAME]          登记一个驿站 (register a station)
   cloudd enrol-code  [--station N] [--address HOST:PORT]   一次性注册码，30 分钟有效 (one-time code for a machine to become a station)
+  cloudd enrol-code  --replace --station N                 给顶替的机器：恢复或换机 (for a machine that takes the present one's place)
+  cloudd station replace --station N [--journal-uploaded | --lost]  旧机器的情况与结论 (what became of the machine that was replaced)
+  cloudd backup-key  --station N                           取出备份密钥，仅 root，记入 (key for backups; root only; recorded)
   cloudd status                                            各驿站的状态 (state of the stations)
 
 每个命令 (every command)：--data DIR 或 --config FILE；--json 供程序读取；--log debug|info|warn|error
@@ -75,12 +78,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	if name == "station" && len(args) > 0 && args[0] == "add" {
-		name, args = "station add", args[1:]
+	if name == "station" && len(args) > 0 {
+		name, args = "station "+args[0], args[1:]
 	}
 	do, ok := map[string]func(context.Context, *command, []string) error{
 		"init": doInit, "serve": doServe, "sample": doSample, "station add": doStationAdd,
-		"enrol-code": doEnrolCode, "status": doStatus,
+		"enrol-code": doEnrolCode, "status": doStatus, "station replace": doStationReplace, "backup-key": doBackupKey,
 	}[name]
 	switch {
 	case ok:

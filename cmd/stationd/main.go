@@ -50,5 +50,6 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	go boundMemory(ctx)
 	return station.Run(ctx)
 }

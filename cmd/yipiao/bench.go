@@ -2,60 +2,80 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 )
 
-// A figure is one line of the bench's output. Ratio is value to baseline, or baseline to value where
-// less is better (unit "B" or "ms"): more is always better. OK is null where no goal applies.
-type figure struct {
-	Name     string   `json:"name"`
-	Value    float64  `json:"value"`
-	Unit     string   `json:"unit"`
-	Baseline float64  `json:"baseline,omitempty"`
-	Ratio    float64  `json:"ratio,omitempty"`
-	Goal     *float64 `json:"goal,omitempty"`
-	OK       *bool    `json:"ok"`
-}
-
-// benchRun collects figures of one run.
+// benchRun is one run of the bench.
 type benchRun struct {
 	tool    *tool
-	raw     float64 // append + fdatasync, one thread, operations a second
-	rawP99  time.Duration
-	span    time.Duration // of each measurement
+	dir     string // of this run, removed at its end
+	span    time.Duration
+	passes  int
+	long    bool
+	raw     *rawDisk
+	began   time.Time
 	figures []figure
+}
+
+// say shows progress on the tool's remarks.
+func (b *benchRun) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(b.tool.errs, "  [%3.0f s] %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// A benchSection is a part of the bench that can be run alone.
+type benchSection struct {
+	name string
+	run  func(*benchRun, context.Context) error
+}
+
+func benchSections() []benchSection {
+	return []benchSection{
+		{"gates", (*benchRun).gates}, {"checks", (*benchRun).checks}, {"slow", (*benchRun).slow},
+		{"million", (*benchRun).million}, {"peers", (*benchRun).peers},
+	}
 }
 
 func cmdBench(ctx context.Context, t *tool, args []string) error {
 	fs := t.flags("bench")
-	out := fs.String("out", "", "append one JSON line per figure to this `file`")
-	span := fs.Duration("span", 2*time.Second, "length of each measurement")
+	out := fs.String("out", "", "write one JSON line per figure to this `file`")
+	only := fs.String("only", "gates,checks,slow,million", "`sections` to run: gates, checks, slow, million, peers")
+	work := fs.String("work", "", "`directory` for the data; its disk is what is measured (default DIR/bench; for peers /var/tmp, which other accounts can reach)")
+	b := &benchRun{tool: t, began: time.Now()}
+	fs.DurationVar(&b.span, "span", 700*time.Millisecond, "length of one measurement")
+	fs.IntVar(&b.passes, "passes", 3, "measurements of each cell; the median counts")
+	fs.BoolVar(&b.long, "long", false, "10 minutes for the bytes written per admission")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
-	root, err := filepath.Abs(t.dir) // the station's configuration counts paths from its own folder
-	if err != nil {
+	wanted := strings.Split(*only, ",")
+	for _, name := range wanted {
+		if !slices.ContainsFunc(benchSections(), func(s benchSection) bool { return s.name == name }) {
+			return fmt.Errorf("没有这个部分 (no such section): %s", name)
+		}
+	}
+	if *work == "" {
+		*work = filepath.Join(t.dir, "bench")
+		if slices.Contains(wanted, "peers") {
+			*work = "/var/tmp"
+		}
+	}
+	if err := b.prepare(*work); err != nil {
 		return err
 	}
-	base := filepath.Join(root, "bench")
-	if err := os.MkdirAll(base, 0o700); err != nil {
-		return err
-	}
-	dir, err := os.MkdirTemp(base, "run-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	b := &benchRun{tool: t, span: *span}
-	if err := b.measureRaw(ctx, dir); err != nil {
-		return err
-	}
-	if err := b.measureStation(ctx, dir); err != nil {
-		return err
+	defer func() { _ = os.RemoveAll(b.dir) }()
+	defer b.raw.close()
+	for _, s := range benchSections() {
+		if !slices.Contains(wanted, s.name) {
+			continue
+		}
+		if err := s.run(b, ctx); err != nil {
+			return fmt.Errorf("bench %s: %w", s.name, err)
+		}
 	}
 	b.table()
 	if *out == "" {
@@ -64,61 +84,18 @@ func cmdBench(ctx context.Context, t *tool, args []string) error {
 	return b.write(*out)
 }
 
-// rate adds a figure in operations a second with a goal as a multiple of raw.
-func (b *benchRun) rate(name string, value, goal float64) {
-	f := figure{Name: name, Value: value, Unit: "1/s", Baseline: b.raw, Ratio: value / b.raw}
-	if goal > 0 {
-		ok := f.Ratio >= goal
-		f.Goal, f.OK = &goal, &ok
-	}
-	b.add(f)
-}
-
-// most adds a figure that must not exceed a goal in its own unit.
-func (b *benchRun) most(name, unit string, value, goal float64) {
-	f := figure{Name: name, Value: value, Unit: unit}
-	if goal > 0 {
-		ok := value <= goal
-		f.Goal, f.OK = &goal, &ok
-		f.Baseline, f.Ratio = goal, goal/value
-	}
-	b.add(f)
-}
-
-func (b *benchRun) add(f figure) {
-	b.figures = append(b.figures, f)
-	b.tool.printf("  %-34s %12.1f %s\n", f.Name, f.Value, f.Unit)
-}
-
-func (b *benchRun) table() {
-	met, of := 0, 0
-	b.tool.printf("\n  %-34s %12s %-5s %8s %8s  %s\n", "figure", "value", "unit", "ratio", "goal", "ok")
-	for _, f := range b.figures {
-		goal, ok := "–", "–"
-		if f.Goal != nil {
-			goal = fmt.Sprintf("%.2f", *f.Goal)
-			of++
-			ok = "no"
-			if *f.OK {
-				met++
-				ok = "yes"
-			}
-		}
-		b.tool.printf("  %-34s %12.1f %-5s %8.2f %8s  %s\n", f.Name, f.Value, f.Unit, f.Ratio, goal, ok)
-	}
-	b.tool.printf("  %d of %d met; raw p99 %s\n", met, of, b.rawP99)
-}
-
-func (b *benchRun) write(path string) error {
-	f, err := os.Create(path)
+// prepare makes the run's own folder and its baseline.
+func (b *benchRun) prepare(work string) error {
+	work, err := filepath.Abs(work) // the station's configuration counts paths from its own folder
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(f)
-	for i := range b.figures {
-		if err := enc.Encode(&b.figures[i]); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return err
 	}
-	return f.Close()
+	if b.dir, err = os.MkdirTemp(work, "yipiao-bench-"); err != nil {
+		return err
+	}
+	b.raw, err = newRawDisk(b.dir)
+	return err
 }

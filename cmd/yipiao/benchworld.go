@@ -4,15 +4,17 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	le "encoding/binary"
+	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net"
+	"net/http"
+	"strings"
 	"time"
 
-	"yipiao/sync/hub"
-	"yipiao/sync/hub/hubmem"
 	"yipiao/sync/link"
 	"yipiao/sync/link/httplink"
 	"yipiao/sync/link/identity"
@@ -20,24 +22,31 @@ import (
 	"yipiao/sync/wire"
 )
 
-// benchTickets is how many tickets the measured station holds; each may enter very often, so that a
-// measurement never runs out of admissions.
-const benchTickets = 10_000
+// benchSession is how many tickets a session of the bench has; each may enter so often that a measurement
+// never runs out of admissions.
+const benchSession = 2500
+
+// checkedTickets is how many of all tickets, evenly spread, the callers check: their codes are made ahead.
+const checkedTickets = 50_000
 
 var benchStation = link.Peer{Tenant: 1, Station: 1}
 
-// benchCloud is a hub in memory behind the real transport: the bench measures the station, not a cloud.
+// benchCloud issues certificates and codes and serves one station's feed behind the real transport. The
+// bench measures the station, not a cloud: rows are computed when they are asked for, so that a million of
+// them take no memory and little of the two cores.
 type benchCloud struct {
-	store *hubmem.Store
-	root  *identity.Authority
-	addr  string
-	codes []string
+	*benchFeed
+	root *identity.Authority
+	addr string
 }
 
 // newBenchCloud listens on loopback until ctx ends.
-func newBenchCloud(ctx context.Context) (*benchCloud, error) {
-	c := &benchCloud{store: hubmem.New()}
-	var err error
+func newBenchCloud(ctx context.Context, tickets int) (*benchCloud, error) {
+	feed, err := newBenchFeed(tickets)
+	if err != nil {
+		return nil, err
+	}
+	c := &benchCloud{benchFeed: feed}
 	if c.root, err = identity.NewRoot(time.Now()); err != nil {
 		return nil, err
 	}
@@ -54,25 +63,33 @@ func newBenchCloud(ctx context.Context) (*benchCloud, error) {
 		return nil, err
 	}
 	own := identity.Keypair(key, cert, c.root.Cert)
-	c.store.AddStation(benchStation, 1, []byte("chain key of a bench"))
-	if err := c.fill(); err != nil {
-		return nil, err
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	c.addr = l.Addr().String()
-	quiet := slog.New(slog.DiscardHandler)
-	h := hub.New(c.store, c, time.Now, quiet)
+	handler := c.timed(httplink.NewServer(c, discard, time.Now))
 	go func() {
-		_ = httplink.Serve(ctx, l, httplink.NewServer(h, quiet, time.Now),
-			identity.ServerTLS(func() *tls.Certificate { return own }, c.root.Cert, time.Now), quiet)
+		_ = httplink.Serve(ctx, l, handler, identity.ServerTLS(func() *tls.Certificate { return own }, c.root.Cert, time.Now), discard)
 	}()
 	return c, nil
 }
 
-// Enrol implements hub.Enroller for the one station of the bench.
+// timed notes when a page was asked for and when the last byte of the one before had been handed to the
+// network: what lies between is the station's.
+func (c *benchCloud) timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.HasSuffix(r.URL.Path, "/feed") {
+			next.ServeHTTP(w, r)
+			return
+		}
+		c.asked(time.Now())
+		next.ServeHTTP(w, r)
+		c.sent(time.Now())
+	})
+}
+
+// Enrol admits the one station of the bench.
 func (c *benchCloud) Enrol(_ context.Context, r *wire.EnrolRequest) (*wire.EnrolReply, error) {
 	st, err := c.root.IssueStation(r.StationCSR, benchStation.Tenant, benchStation.Station, time.Now())
 	if err != nil {
@@ -95,39 +112,86 @@ func (c *benchCloud) code() (string, error) {
 	return code.String(), err
 }
 
-func (c *benchCloud) fill() error {
-	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+// A benchVenue computes the rows of the feed.
+type benchVenue struct {
+	tickets int
+	secret  [16]byte
+	start   time.Time
+	fixed   []wire.Entry // what is no ticket, at the first positions
+}
+
+func newBenchVenue(tickets int) (*benchVenue, error) {
+	v := &benchVenue{tickets: tickets, start: time.Now().Add(time.Hour)}
+	if _, err := rand.Read(v.secret[:]); err != nil {
+		return nil, err
+	}
+	pub, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	now := time.Now()
-	s := ticket.Session{
-		ID: 1, Type: "1001", Name: "bench", Hall: 1, HallName: "bench", StartMs: now.Add(time.Hour).UnixMilli(),
-		EndMs: now.Add(5 * time.Hour).UnixMilli(), AdmitFromMs: now.Add(-time.Hour).UnixMilli(), AdmitToMs: now.Add(4 * time.Hour).UnixMilli(),
-		Status: ticket.SessionPlanned, Mode: ticket.CheckModeLAN, Reentry: ticket.ReentryFree,
-	}
-	if s.Code, err = ticket.NewSessionCode("11010100101", time.UnixMilli(s.StartMs), 1); err != nil {
-		return err
-	}
-	c.store.PutSession(benchStation, s)
-	c.store.PutGateGroup(benchStation, ticket.GateGroup{ID: 1, Hall: 1, HallName: "bench", Name: "bench", Home: 1})
-	c.store.PutSignKey(benchStation, ticket.SignKey{ID: 1, Alg: "Ed25519", Public: pub})
-	for i := range benchTickets {
-		cred := ticket.Credential{Key: 1, Tenant: benchStation.Tenant, Session: 1, Group: 1, Ticket: ticket.TicketID(i + 1), Number: 1}
-		if _, err := rand.Read(cred.Random[:]); err != nil {
-			return err
+	v.put(wire.KindGateGroup, "1", ticket.GateGroup{ID: 1, Hall: 1, HallName: "bench", Name: "bench", Home: benchStation.Station})
+	v.put(wire.KindSignKey, "1", ticket.SignKey{ID: 1, Alg: "Ed25519", Public: pub})
+	for i := 0; i*benchSession < tickets; i++ {
+		s := ticket.Session{
+			ID: ticket.SessionID(1 + i), Type: "1001", Name: "bench", Hall: 1, HallName: "bench", StartMs: v.start.UnixMilli(),
+			EndMs: v.start.Add(4 * time.Hour).UnixMilli(), AdmitFromMs: v.start.Add(-2 * time.Hour).UnixMilli(), AdmitToMs: v.start.Add(3 * time.Hour).UnixMilli(),
+			Status: ticket.SessionPlanned, Mode: ticket.CheckModeLAN, Reentry: ticket.ReentryFree,
 		}
-		cred.Sign(priv)
-		text := cred.Text()
-		c.codes = append(c.codes, text)
-		err := c.store.PutTicket(benchStation, ticket.Ticket{
-			ID: cred.Ticket, Session: 1, Group: 1, Code: ticket.TicketCode(fmt.Sprintf("%s%09d", s.Code, i)), Type: ticket.TypeNormal,
-			Seat: "1层 A区 12排 08座", Holder: "*三", Order: "O-1", Status: ticket.StatusValid, Cred: 1,
-			CredHash: ticket.PayloadHash(text), Entry: ticket.Right{Max: 65_000},
-		})
-		if err != nil {
-			return err
+		if s.Code, err = v.session(); err != nil {
+			return nil, err
 		}
+		v.put(wire.KindSession, wire.Key(s.ID), s)
 	}
-	return nil
+	return v, nil
+}
+
+func (v *benchVenue) session() (ticket.SessionCode, error) {
+	return ticket.NewSessionCode("11010100101", v.start, 1)
+}
+
+func (v *benchVenue) put(kind wire.EntryKind, key string, body any) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		panic(err) // plain data: a programmer error
+	}
+	v.fixed = append(v.fixed, wire.Entry{Pos: uint64(len(v.fixed) + 1), Kind: kind, Key: key, Ver: 1, Body: text})
+}
+
+// code is the payload of the i-th ticket. Its signature is made up: a station compares the hash of a known
+// payload and verifies no signature, and a million real ones would take half a minute.
+func (v *benchVenue) code(i int) string {
+	sum := sha256.Sum256(le.LittleEndian.AppendUint64(append([]byte(nil), v.secret[:]...), uint64(i)))
+	cred := ticket.Credential{
+		Key: 1, Tenant: benchStation.Tenant, Session: ticket.SessionID(1 + i/benchSession), Group: 1, Ticket: ticket.TicketID(1 + i), Number: 1,
+	}
+	copy(cred.Random[:], sum[:])
+	copy(cred.Sig[:], sum[8:])
+	copy(cred.Sig[32:], sum[:])
+	return cred.Text()
+}
+
+// codes are those that callers check.
+func (v *benchVenue) codes() []string {
+	out := make([]string, min(v.tickets, checkedTickets))
+	for i := range out {
+		out[i] = v.code(i * (v.tickets / len(out)))
+	}
+	return out
+}
+
+// row is the i-th ticket in its ver-th version.
+func (v *benchVenue) row(i int, ver, pos uint64) (wire.Entry, error) {
+	code, err := v.session()
+	if err != nil {
+		return wire.Entry{}, err
+	}
+	t := ticket.Ticket{
+		ID: ticket.TicketID(1 + i), Session: ticket.SessionID(1 + i/benchSession), Group: 1, Ver: ver,
+		Code: ticket.TicketCode(fmt.Sprintf("%s%09d", code, i)), Type: ticket.TypeNormal,
+		Seat: fmt.Sprintf("1层 A区 %02d排 %02d座", i/50%50, i%50), Holder: "*三", Order: fmt.Sprintf("O%09d-%d", i/2, ver), Status: ticket.StatusValid, Cred: 1,
+		CredHash: ticket.PayloadHash(v.code(i)), Entry: ticket.Right{Custody: ticket.CustodyGranted, Gen: 1, Max: 65_000},
+		Doc: ticket.PayloadHash(fmt.Sprintf("document %d", i)),
+	}
+	body, err := json.Marshal(&t)
+	return wire.Entry{Pos: pos, Kind: wire.KindTicket, Key: wire.Key(t.ID), Ver: ver, Body: body}, err
 }

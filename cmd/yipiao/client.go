@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -33,17 +32,22 @@ type refusal struct {
 func (r *refusal) Error() string { return fmt.Sprintf("%s [%s, %d]", r.Message, r.Code, r.Status) }
 
 func (s *system) client(name, address, token string) (*api, error) {
-	text, err := os.ReadFile(s.path("station", "root.pem"))
+	return newAPI(name, address, token, s.path("station", "root.pem"))
+}
+
+// newAPI trusts the root certificate in a file.
+func newAPI(name, address, token, rootFile string) (*api, error) {
+	text, err := os.ReadFile(rootFile)
 	if err != nil {
 		return nil, fmt.Errorf("部署根证书读不到 (deployment root): %w", err)
 	}
 	block, _ := pem.Decode(text)
 	if block == nil {
-		return nil, errors.New("station/root.pem: not PEM")
+		return nil, fmt.Errorf("%s: not PEM", rootFile)
 	}
 	root, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("station/root.pem: %w", err)
+		return nil, fmt.Errorf("%s: %w", rootFile, err)
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(root)

@@ -24,9 +24,12 @@ func commands() []command {
 		{"run", "", "启动整个系统：云端、驿站、模拟设备、样例数据 (run everything on this machine)", cmdRun},
 		{"demo", "[scan [--next] [--lane N] | cut | mend]", "演示：扫一张票、断网、恢复；不带参数则逐步讲完 (the story, step by step)", cmdDemo},
 		{"status", "[--json]", "各部分是否就绪；全部就绪时退出码为 0 (exit 0 only when everything is up)", cmdStatus},
-		{"verify", "[--wait 30s]", "逐项比对驿站与云端：票、保管权、记录 (compare station and cloud)", cmdVerify},
+		{"verify", "[--wait 30s] | --dir DIR", "比对驿站与云端；DIR 为驿站数据目录时，核对停着的驿站的全部数据 (compare station and cloud, or check a stopped station)", cmdVerify},
 		{"enroll", "--data DIR CODE", "用一次性码把本机登记为驿站 (make this machine a station)", cmdEnroll},
 		{"device", "add --name NAME --lane L1[,L2]", "在驿站登记一台手持或工具 (register a handheld or a tool)", cmdDevice},
+		{"backup", "[--stick] | show FILE --key FILE | recovery-key new", "立即备份、查看备份、更换恢复密钥 (make, check; replace the key)", cmdBackup},
+		{"restore", "--from FILE --key FILE --code CODE --data DIR", "在空机器上恢复驿站 (make an empty machine the station of a backup)", cmdRestore},
+		{"journal", "upload --from DIR|BACKUP", "补传旧机器的账本 (hand over an old machine's facts)", cmdJournal},
 		{"bench", "[--out FILE]", "测量，并与本次运行的磁盘基准相比 (measure against this run's disk)", cmdBench},
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// stopGrace is how long a part may take to end in order.
-const stopGrace = 10 * time.Second
+// stopGrace is how long a part may take to end in order; a station makes a backup then.
+const stopGrace = 30 * time.Second
 
 // A proc is one part of the system, running. Its log goes to a file.
 type proc struct {

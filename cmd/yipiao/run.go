@@ -228,6 +228,9 @@ func (r *runner) startSim(ctx context.Context) error {
 }
 
 func (r *runner) enrol(ctx context.Context) error {
+	if err := r.recoveryKey(); err != nil {
+		return err
+	}
 	if r.sys.Station.Name != "" {
 		return nil
 	}
@@ -247,6 +250,27 @@ func (r *runner) enrol(ctx context.Context) error {
 	}
 	r.sys.Station = account{done.Account, done.Password}
 	return r.sys.save()
+}
+
+// recoveryKey makes the key for the station's backups once. A venue takes it away; the demonstration
+// keeps it beside its passwords.
+func (r *runner) recoveryKey() error {
+	have, err := edge.Recipient(r.sys.stationDir())
+	if err != nil || have != "" {
+		return err
+	}
+	file := r.sys.path("demo", "recovery.key")
+	if text, err := os.ReadFile(file); err == nil { // of an earlier start: it may open backups
+		return edge.SetRecipient(r.sys.stationDir(), publicKey(string(text)))
+	}
+	k, err := edge.NewRecoveryKey()
+	if err != nil {
+		return err
+	}
+	if err := writeKey(file, k); err != nil {
+		return err
+	}
+	return edge.SetRecipient(r.sys.stationDir(), k.Recipient)
 }
 
 func (r *runner) startStation(ctx context.Context) error {
@@ -324,6 +348,7 @@ func (r *runner) table() {
   云端页面 cloud     http://%s/   (https://%s)   账号 %s  密码 %s
   根证书 root CA     %s
   日志 logs          %s
+  恢复密钥 recovery  %s
 
   另开一个终端 (in another terminal):
     bin/yipiao demo              一步步看 (the story)
@@ -333,7 +358,7 @@ func (r *runner) table() {
 
   Ctrl-C 停止 (stops everything); make run 再次继续 (continues); make clean-data 从头开始 (starts anew)
 `, time.Since(r.began).Seconds(), s.Ports.stationPlain(), s.Ports.stationLAN(), s.Station.Name, s.Station.Password,
-		s.Ports.cloudPlain(), s.Ports.cloudWeb(), s.Cloud.Name, s.Cloud.Password, s.path("station", "root.pem"), s.path("log"))
+		s.Ports.cloudPlain(), s.Ports.cloudWeb(), s.Cloud.Name, s.Cloud.Password, s.path("station", "root.pem"), s.path("log"), s.path("demo", "recovery.key"))
 }
 
 func writeJSON(path string, v any) error {

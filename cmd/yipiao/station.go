@@ -14,6 +14,8 @@ import (
 func cmdEnroll(ctx context.Context, t *tool, args []string) error {
 	fs := t.flags("enroll")
 	data := fs.String("data", "", "data `directory` of the station")
+	keyFile := fs.String("recovery-key", "", "`file` for the new recovery key, for example on a stick, instead of showing it")
+	recipient := fs.String("recipient", "", "existing recovery key's public half (`age1…`) instead of a new one")
 	if err := parse(fs, args); err != nil {
 		return err
 	}
@@ -30,7 +32,18 @@ func cmdEnroll(ctx context.Context, t *tool, args []string) error {
 	}
 	t.printf("登记成功 (enrolled)：%s %s\n技术员账号 (account)：%s\n密码，只显示这一次 (password, shown once)：%s\n",
 		done.Station, done.Venue, done.Account, done.Password)
-	return nil
+	return t.recoveryKey(*data, *keyFile, *recipient)
+}
+
+// recoveryKey sees to it that a station's backups can be opened: with a key that exists, or a new one.
+func (t *tool) recoveryKey(dir, file, recipient string) error {
+	if recipient != "" {
+		return edge.SetRecipient(dir, recipient)
+	}
+	if have, err := edge.Recipient(dir); err != nil || have != "" {
+		return err
+	}
+	return t.newRecoveryKey(dir, file)
 }
 
 // newDevice is what the station answers to a registration; the token is told once.

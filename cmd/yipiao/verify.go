@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -14,14 +15,46 @@ import (
 func cmdVerify(ctx context.Context, t *tool, args []string) error {
 	fs := t.flags("verify")
 	wait := fs.Duration("wait", 0, "how long to wait for both ends to come to rest and agree")
+	asJSON := fs.Bool("json", false, "for programs (of a stopped station)")
 	if err := parse(fs, args); err != nil {
 		return err
+	}
+	if edge.IsStation(t.dir) {
+		return verifyData(ctx, t, t.dir, *asJSON)
 	}
 	s, err := loadSystem(t.dir)
 	if err != nil {
 		return err
 	}
 	return verify(ctx, t, s, *wait)
+}
+
+// verifyData checks a stopped station's own data. The last line printed is a summary.
+func verifyData(ctx context.Context, t *tool, dir string, asJSON bool) error {
+	v, err := edge.VerifyData(ctx, dir)
+	if err != nil {
+		return err
+	}
+	bad := fmt.Errorf("驿站数据有 %d 处问题 (the station's data has %d faults)", len(v.Findings), len(v.Findings))
+	if len(v.Findings) == 0 {
+		bad = nil
+	}
+	if asJSON {
+		text, err := json.MarshalIndent(v, "", "  ")
+		t.printf("%s\n", text)
+		return errors.Join(err, bad)
+	}
+	t.printf("驿站 %s %s：账本第 %d 纪元，记录 %d–%d，目录已含到 %d；%d 张票，%d 份使用状态\n",
+		v.Station, v.Venue, v.Epoch, v.First, v.Last, v.Covered, v.Tickets, v.States)
+	for _, f := range v.Findings {
+		t.printf("  问题 (fault)：%s: %s\n", f.Where, f.What)
+	}
+	if bad == nil {
+		t.printf("完好 (whole)：链、目录、索引与账本逐票一致\n")
+	} else {
+		t.printf("有问题 (faulty)：%d 处\n", len(v.Findings))
+	}
+	return bad
 }
 
 // verify compares station and cloud through their interfaces until they are equal or wait is over. The

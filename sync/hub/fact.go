@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"yipiao/sync/journal"
@@ -48,7 +47,8 @@ type Effect struct {
 // those is a conflict. A generation beyond the right's own is *Unfoldable.
 //
 // The right stays in the station's custody after an entry, even the last: the passage may still
-// lapse. Only an answer to a recall, accepted also when that was withdrawn, brings it back.
+// lapse, or the entry be annulled. Only an answer to a recall, accepted also when that was withdrawn,
+// brings it back.
 func FoldFact(r Right, kind ticket.FactKind, f *ticket.Fact) (Effect, error) {
 	entry := kind == ticket.FactEntryGranted
 	switch {
@@ -72,14 +72,14 @@ func FoldFact(r Right, kind ticket.FactKind, f *ticket.Fact) (Effect, error) {
 
 func foldHeld(r Right, kind ticket.FactKind, f *ticket.Fact) Effect {
 	switch kind {
-	case ticket.FactEntryGranted, ticket.FactEntryPassed, ticket.FactEntryLapsed:
+	case ticket.FactEntryGranted, ticket.FactEntryPassed, ticket.FactEntryLapsed, ticket.FactEntryAnnulled:
 		r.Used, r.Inside = f.Used, f.Inside
 	case ticket.FactExit:
 		r.Used, r.Inside = f.Used, false
 	case ticket.FactCustodyReleased:
-		r.State, r.Used, r.Inside = Released, f.Used, f.Inside
+		r.State, r.Used, r.Inside, r.Stranded = Released, f.Used, f.Inside, false
 	case ticket.FactCustodyUsed:
-		r.State, r.Used, r.Inside = Used, f.Used, f.Inside
+		r.State, r.Used, r.Inside, r.Stranded = Used, f.Used, f.Inside, false
 	default: // an uncertain entry stays counted; the rest is not about a right
 	}
 	e := Effect{Right: r}
@@ -102,7 +102,7 @@ func foldSigned(r Right, kind ticket.FactKind, f *ticket.Fact) Effect {
 		if r.Used > r.Max {
 			return Effect{Right: r, Conflict: ConflictOverMax}
 		}
-	case ticket.FactEntryLapsed:
+	case ticket.FactEntryLapsed, ticket.FactEntryAnnulled:
 		if r.Used == f.Used+1 {
 			r.Used, r.Inside = f.Used, f.Inside
 		}
@@ -141,13 +141,13 @@ func Read(e *journal.Entry) (fact *ticket.Fact, note *ticket.Note, err error) {
 	}
 	if !kind.OfTicket() {
 		note = new(ticket.Note)
-		if json.Unmarshal(e.Body, note) != nil {
+		if note.Decode(e.Body) != nil {
 			return nil, nil, &Unfoldable{DeadBody}
 		}
 		return nil, note, nil
 	}
 	fact = new(ticket.Fact)
-	if json.Unmarshal(e.Body, fact) != nil || (fact.Ticket == 0 && kind != ticket.FactRefused) {
+	if fact.Decode(e.Body) != nil || (fact.Ticket == 0 && kind != ticket.FactRefused) {
 		return nil, nil, &Unfoldable{DeadBody}
 	}
 	return fact, nil, nil

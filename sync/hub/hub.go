@@ -112,7 +112,7 @@ func (h *Hub) Feed(ctx context.Context, peer link.Peer, req wire.FeedRequest) (w
 		if page.Reset || len(page.Entries) > 0 || wait == 0 {
 			return page, nil
 		}
-		req.Cursor = page.Next
+		req.Epoch, req.Cursor = page.Epoch, page.Next // whoever waits is not served another epoch's rows
 		select {
 		case <-here:
 		case <-elsewhere:
@@ -180,7 +180,9 @@ func (h *Hub) Upload(ctx context.Context, peer link.Peer, b *wire.Batch) (wire.A
 	if err != nil {
 		h.log.Error("fold journal failed", "station", peer.Station.String(), "err", err)
 	}
-	ack.Folded = max(ack.Folded, folded)
+	if m, err := h.store.Machine(ctx, peer); err == nil && m.Epoch == ack.Epoch {
+		ack.Folded = max(ack.Folded, folded)
+	}
 	ack.TimeMs = h.now().UnixMilli()
 	return ack, nil
 }

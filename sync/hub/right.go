@@ -48,6 +48,9 @@ type Right struct {
 	Used       uint16 // uses folded so far, over all generations
 	Inside     bool
 	Max        uint16
+	// Stranded says that Gen was given to a machine that has been replaced. It is not stored but derived
+	// (Strand).
+	Stranded bool
 }
 
 // Grant gives the right to the home station as generation Gen+1, with what is left of its uses (R1,
@@ -61,7 +64,7 @@ func Grant(r Right, status ticket.Status) (Right, error) {
 	case r.Used >= r.Max:
 		return r, ErrUsedUp
 	}
-	r.State, r.Gen, r.GrantedSeq = Granted, r.Gen+1, 0
+	r.State, r.Gen, r.GrantedSeq, r.Stranded = Granted, r.Gen+1, 0, false
 	return r, nil
 }
 
@@ -75,7 +78,7 @@ func TakeBack(r Right, sentPos uint64, signedEntry bool) (Right, error) {
 	case signedEntry, r.GrantedSeq != 0 && r.GrantedSeq <= sentPos:
 		return r, ErrMaySent
 	}
-	r.State, r.GrantedSeq = Cloud, 0
+	r.State, r.GrantedSeq, r.Stranded = Cloud, 0, false
 	return r, nil
 }
 
@@ -122,6 +125,9 @@ func ChangeStatus(r Right, from, to ticket.Status) error {
 // Feed is the right as its feed entry tells it to the station.
 func (r Right) Feed() ticket.Right {
 	out := ticket.Right{Custody: ticket.CustodyCloud, Gen: r.Gen, Hand: r.Hand, Used: r.Used, Inside: r.Inside, Max: r.Max}
+	if r.Stranded { // the machine that reads this must never exercise it, nor answer for it
+		return out
+	}
 	switch r.State {
 	case Granted:
 		out.Custody = ticket.CustodyGranted
@@ -132,9 +138,10 @@ func (r Right) Feed() ticket.Right {
 	return out
 }
 
-// Holder is the custodian: home while a generation is outstanding, else 0 for the cloud.
+// Holder is the custodian: home while a generation is outstanding with its present machine, else 0 for
+// the cloud, or for nobody when it is stranded.
 func (r Right) Holder(home ticket.StationID) ticket.StationID {
-	if r.State == Granted || r.State == Recalled {
+	if r.outstanding() && !r.Stranded {
 		return home
 	}
 	return 0

@@ -133,7 +133,8 @@ func TestHole6_SecondReleaseDoesNotCountForTheNextGrant(t *testing.T) {
 func TestHole6b_OldReleaseAndOldUsedAreRecordedOnly(t *testing.T) {
 	r := hub.Right{State: hub.Granted, Gen: 3, Max: 2, Used: 1, GrantedSeq: 4}
 	for _, kind := range []ticket.FactKind{
-		ticket.FactCustodyReleased, ticket.FactCustodyUsed, ticket.FactEntryLapsed, ticket.FactEntryPassed, ticket.FactExit,
+		ticket.FactCustodyReleased, ticket.FactCustodyUsed, ticket.FactEntryLapsed, ticket.FactEntryAnnulled,
+		ticket.FactEntryPassed, ticket.FactExit,
 	} {
 		if e := fold(t, r, kind, ticket.Fact{Gen: 2, Used: 2}); e.Right != r || e.Conflict != "" {
 			t.Errorf("%s of an older generation: %+v", kind, e)
@@ -186,8 +187,10 @@ func TestFoldFact_EntryLapseAndExitKeepCustodyAtTheStation(t *testing.T) {
 	if r.Used != 1 || !r.Inside || r.State != hub.Granted || r.Holder(9) != 9 {
 		t.Fatalf("after the entry: %+v", r)
 	}
-	if l := fold(t, r, ticket.FactEntryLapsed, ticket.Fact{Gen: 1}).Right; l.Used != 0 || l.Inside || l.State != hub.Granted {
-		t.Fatalf("after it lapsed: %+v", l)
+	for _, kind := range []ticket.FactKind{ticket.FactEntryLapsed, ticket.FactEntryAnnulled} {
+		if l := fold(t, r, kind, ticket.Fact{Gen: 1}).Right; l.Used != 0 || l.Inside || l.State != hub.Granted {
+			t.Fatalf("after %s: %+v", kind, l)
+		}
 	}
 	if x := fold(t, r, ticket.FactExit, ticket.Fact{Gen: 1, Used: 1}).Right; x.Used != 1 || x.Inside {
 		t.Fatalf("after the exit: %+v", x)
@@ -220,11 +223,13 @@ func TestFoldFact_Conflicts(t *testing.T) {
 	}
 }
 
-func TestFoldFact_LapseBySignatureGivesTheEntryBack(t *testing.T) {
-	r := hub.Right{State: hub.Granted, Gen: 1, Max: 1}
-	r = fold(t, r, ticket.FactEntryGranted, ticket.Fact{Used: 1, Inside: true, Gated: true}).Right
-	if r = fold(t, r, ticket.FactEntryLapsed, ticket.Fact{}).Right; r.Used != 0 || r.Inside {
-		t.Fatalf("after it lapsed: %+v", r)
+func TestFoldFact_LapseOrAnnulmentBySignatureGivesTheEntryBack(t *testing.T) {
+	for _, kind := range []ticket.FactKind{ticket.FactEntryLapsed, ticket.FactEntryAnnulled} {
+		r := hub.Right{State: hub.Granted, Gen: 1, Max: 1}
+		r = fold(t, r, ticket.FactEntryGranted, ticket.Fact{Used: 1, Inside: true}).Right
+		if r = fold(t, r, kind, ticket.Fact{}).Right; r.Used != 0 || r.Inside {
+			t.Fatalf("after %s: %+v", kind, r)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Head struct {
 	Epoch string // a random name, changed when positions were lost
 	Pos   uint64 // last position given out
 	Sent  uint64 // up to here a station may have read; never above Pos
+	Lost  uint64 // grants up to here were made to machines that have been replaced; never above Pos
 }
 
 // A Span is the run of positions After < pos <= UpTo, cut off after Rows rows or about Bytes bytes of
@@ -67,10 +68,12 @@ type JournalStore interface {
 	// Seen notes that the station was in contact at nowMs.
 	Seen(ctx context.Context, station link.Peer, nowMs int64) error
 	// Receive stores what is new in b (T4) and returns what is held then, or Accept's error. An
-	// incident is recorded with CodeFork and CodeChain.
+	// incident is recorded with CodeFork and CodeChain. A batch of an epoch that a replaced machine wrote
+	// is added to that epoch and leaves the present one as it is.
 	Receive(ctx context.Context, station link.Peer, b *wire.Batch, nowMs int64) (wire.Ack, error)
 	// Fold folds at most most stored facts in order, as one transaction, and returns the last folded
-	// sequence and whether there are more.
+	// sequence of the present epoch and whether there are more. Facts of ended epochs come first; what
+	// they change is news to the present machine, so these rows become pending.
 	Fold(ctx context.Context, station link.Peer, most int, nowMs int64) (folded uint64, more bool, err error)
 }
 
@@ -93,6 +96,8 @@ type Store interface {
 	FeedStore
 	JournalStore
 	RightStore
+	MachineStore
+	HistoryStore
 }
 
 // A Row is a ticket as the cloud keeps it.

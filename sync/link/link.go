@@ -19,6 +19,13 @@ type Cloud interface {
 	Upload(ctx context.Context, b *wire.Batch) (wire.Ack, error)
 }
 
+// An Archive is the cloud as the place that keeps every fact. Errors mean what they mean at Cloud.
+// Methods may be called concurrently, and beside those of Cloud.
+type Archive interface {
+	// History returns stored facts about one ticket of the station's venue; CodeNoTicket for any other.
+	History(ctx context.Context, req wire.HistoryRequest) (wire.HistoryReply, error)
+}
+
 // A Peer is who an authenticated connection belongs to.
 type Peer struct {
 	Tenant  ticket.TenantID
@@ -30,6 +37,12 @@ type Peer struct {
 type Handler interface {
 	Feed(ctx context.Context, peer Peer, req wire.FeedRequest) (wire.Page, error)
 	Upload(ctx context.Context, peer Peer, b *wire.Batch) (wire.Ack, error)
+	// History answers about tickets of the peer's tenant and venue only.
+	History(ctx context.Context, peer Peer, req wire.HistoryRequest) (wire.HistoryReply, error)
+	// Admit is asked before every exchange whether the station's certificate, by its serial number, is
+	// still good; a refusal is a *wire.Error. journal is the epoch that the station wants to upload to, 0
+	// when it wants anything else.
+	Admit(ctx context.Context, peer Peer, serial string, journal uint32) error
 	// Enrol needs no certificate; it is authenticated by the request's proof.
 	Enrol(ctx context.Context, req *wire.EnrolRequest) (*wire.EnrolReply, error)
 }

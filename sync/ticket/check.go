@@ -65,6 +65,9 @@ type Scene struct {
 	ClockOK    bool       // time-window rules may be answered
 	CaughtUp   bool       // a caught_up has followed the session's feed entry (R9)
 	Unreadable bool       // a feed entry of an unknown kind or version names the ticket
+	// Resyncing says that the feed has not been read to its head since it was last begun at 0: what is
+	// not known may exist all the same.
+	Resyncing bool
 }
 
 // Check decides one request at nowMs (Unix milliseconds). It is the only place where the question
@@ -120,6 +123,8 @@ func checkCode(s *Scene, _ int64) (Verdict, bool) {
 	switch {
 	case s.Unreadable:
 		return refuse(NeedsUpdate)
+	case s.Ticket == nil && s.Resyncing:
+		return refuse(NotYetSynced)
 	case s.Ticket == nil && (s.Session == nil || s.Group == nil):
 		return refuse(UnknownTicket) // genuine, but of a session or gate that is not this venue's
 	case s.Class == ClassSigned && s.Ticket != nil:
@@ -241,10 +246,10 @@ func checkCustody(s *Scene, _ int64) (Verdict, bool) {
 		return refuse(CustodyElsewhere)
 	case s.Ticket == nil && !(s.Session.SignedEntry && s.CaughtUp && s.Kind == RequestEntry):
 		return refuse(NotYetSynced)
-	case s.Ticket == nil:
-		return pass()
 	case s.Held.Recalling:
 		return refuse(CustodyMoving)
+	case s.Ticket == nil:
+		return pass()
 	case !s.Held.Holds:
 		return refuse(CustodyElsewhere)
 	}

@@ -80,8 +80,8 @@ func ParseCredential(text string) (Credential, error) {
 	if len(text) > MaxCredentialText || len(text) < len(CredentialPrefix) || text[:len(CredentialPrefix)] != CredentialPrefix {
 		return c, ErrNotCredential
 	}
-	raw, err := base32Text.DecodeString(text[len(CredentialPrefix):])
-	if err != nil || len(raw) != credentialSize || raw[0] != credentialVersion {
+	var raw [credentialSize]byte
+	if !decodeBase32(raw[:], text[len(CredentialPrefix):]) || raw[0] != credentialVersion {
 		return c, ErrNotCredential
 	}
 	c.Key = KeyID(binary.BigEndian.Uint16(raw[1:]))
@@ -92,14 +92,42 @@ func ParseCredential(text string) (Credential, error) {
 	c.Number = binary.BigEndian.Uint16(raw[25:])
 	copy(c.Random[:], raw[27:35])
 	copy(c.Sig[:], raw[35:])
-	if c.Text() != text { // stray bits in the last character
-		return Credential{}, ErrNotCredential
-	}
 	return c, nil
+}
+
+// base32Digits maps a character to its value, plus one; zero is no digit.
+var base32Digits = func() (t [256]byte) {
+	for i, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") {
+		t[c] = byte(i) + 1
+	}
+	return t
+}()
+
+// decodeBase32 fills dst from text, which must have exactly the characters for it and no stray bit in
+// the last. encoding/base32 allocates, skips line ends and ignores stray bits; this runs at every scan.
+func decodeBase32(dst []byte, text string) bool {
+	if len(text) != (len(dst)*8+4)/5 {
+		return false
+	}
+	acc, bits, n := uint32(0), 0, 0
+	for i := range len(text) {
+		d := base32Digits[text[i]]
+		if d == 0 {
+			return false
+		}
+		acc, bits = acc<<5|uint32(d-1), bits+5
+		if bits >= 8 {
+			bits -= 8
+			dst[n] = byte(acc >> bits)
+			n++
+		}
+	}
+	return n == len(dst) && acc&(1<<bits-1) == 0
 }
 
 // PayloadHash is SHA-256/128 of the exact payload text.
 func PayloadHash(text string) Hash {
-	sum := sha256.Sum256([]byte(text))
+	var buf [MaxCredentialText]byte // a conversion would allocate, at every scan
+	sum := sha256.Sum256(append(buf[:0], text...))
 	return Hash(sum[:HashSize])
 }

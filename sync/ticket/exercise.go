@@ -3,8 +3,8 @@ package ticket
 // Exercise turns a verdict into the fact that makes it so. gated says that a gate will report how
 // the passage ends. The caller folds the fact into Held and appends it to the journal in one step
 // under the ticket's lock; the fact is durable before anybody sees the verdict (R4).
-func Exercise(s *Scene, v Verdict, gated bool) (FactKind, Fact) {
-	f := Fact{Lane: s.Lane.Name, Verdict: &v}
+func Exercise(s *Scene, v *Verdict, gated bool) (FactKind, Fact) {
+	f := Fact{Lane: s.Lane.Name, Verdict: v}
 	switch {
 	case s.Ticket != nil:
 		f.Ticket, f.Session = s.Ticket.ID, s.Ticket.Session

@@ -45,8 +45,13 @@ func (h Held) Offer(r Right) (state Held, kind FactKind, answer Fact, wait bool)
 		case r.Gen < h.Gen:
 		case h.Passage == PassagePending && (h.Holds || r.Gen > h.Gen):
 			return h.waiting() // the end of the passage belongs to this generation
+		case h.Gen == 0 && h.Used > 0: // used by signature: the grant that follows may not know it yet (R9)
+			h.Recalling = false
 		default:
 			h.Gen, h.Holds, h.Recalling = r.Gen, false, false
+			if h.Used < r.Used { // exercised elsewhere, or by the machine whose place this one has taken
+				h.Used, h.Inside = r.Used, r.Inside
+			}
 		}
 	case CustodyRecalled:
 		return h.recalled(r)
@@ -108,7 +113,7 @@ func (h Held) Fold(kind FactKind, f *Fact, timeMs int64) Held {
 		}
 	case FactEntryPassed:
 		h.Passage, h.Used, h.Inside = PassageNone, f.Used, f.Inside
-	case FactEntryLapsed:
+	case FactEntryLapsed, FactEntryAnnulled:
 		h.Passage, h.Used, h.Inside = PassageNone, f.Used, f.Inside
 		h.LastMs, h.LastAt = f.PrevMs, f.PrevAt
 	case FactEntryUncertain:

@@ -79,6 +79,25 @@ func TestHeld_UncertainPassageAnswersUsed(t *testing.T) {
 	}
 }
 
+// An entry that the handheld takes back leaves the ticket as it was before it, the time and place of
+// the earlier entry included.
+func TestHeld_AnnulledEntryIsGivenBack(t *testing.T) {
+	b := newBench(t, 2, "grant 1", "enter")
+	first := b.held
+	b.step("enter")
+	b.step("annulled")
+	if b.held != first {
+		t.Fatalf("held %+v, want %+v", b.held, first)
+	}
+	if got := b.verdict(); got != ticket.Readmitted {
+		t.Fatalf("then %s", got)
+	}
+	b.replay()
+	if !ticket.FactEntryAnnulled.OfTicket() || ticket.FactEntryAnnulled.String() != "entry_annulled" {
+		t.Fatal("the kind is not known")
+	}
+}
+
 // I1: a ticket with several entries that is scanned at two lanes at once. The facts carry the whole
 // use, so a second grant beside a pending one would be undone by the end of the first.
 func TestCheck_NoSecondGrantWhileAPassageIsPending(t *testing.T) {
@@ -121,6 +140,64 @@ func TestHeld_GrantWaitsForAPassageBySignature(t *testing.T) {
 		state, kind, _, wait := pending.Offer(ticket.Right{Custody: c, Gen: 1, Max: 1})
 		if !wait || kind != 0 || state.Gen != 0 || !state.Recalling {
 			t.Errorf("%s: %+v, %s, wait %v", c, state, kind, wait)
+		}
+	}
+}
+
+// R9: "cloud" of any generation leaves a right that was used by signature where it was, unbarred, until
+// the grant comes, which may not know of the use; without such a use the generation counts.
+func TestHeld_UseBySignatureOutlivesTheCloud(t *testing.T) {
+	used := ticket.Held{Used: 1, Inside: true, LastMs: 5, LastAt: "L1"}
+	for name, c := range map[string]struct {
+		before ticket.Held
+		cloud  ticket.Right
+		want   ticket.Held
+		then   uint16 // uses under the grant
+	}{
+		"used":                  {used, ticket.Right{Gen: 2}, used, 1},
+		"used, of no grant":     {used, ticket.Right{}, used, 1},
+		"used and barred":       {ticket.Held{Used: 1, Recalling: true}, ticket.Right{Gen: 2}, ticket.Held{Used: 1}, 1},
+		"used with its knowing": {used, ticket.Right{Gen: 2, Used: 1, Inside: true}, used, 1},
+		"given back":            {ticket.Held{}, ticket.Right{Gen: 2}, ticket.Held{Gen: 2}, 0},
+		"used under a grant":    {ticket.Held{Gen: 1, Holds: true, Used: 1}, ticket.Right{Gen: 2}, ticket.Held{Gen: 2, Used: 1}, 0},
+	} {
+		c.cloud.Custody = ticket.CustodyCloud
+		got, kind, _, wait := c.before.Offer(c.cloud)
+		if got != c.want || kind != 0 || wait {
+			t.Errorf("%s: %+v, %s, wait %v; want %+v", name, got, kind, wait, c.want)
+		}
+		got, _, _, _ = got.Offer(ticket.Right{Custody: ticket.CustodyGranted, Gen: 3})
+		if got.Gen != 3 || !got.Holds || got.Used != c.then {
+			t.Errorf("%s, then granted: %+v, want used %d", name, got, c.then)
+		}
+	}
+}
+
+// R5, R9: a ticket that the feed is just bringing is barred, although it is not known yet; the reasons
+// that no waiting would change come before.
+func TestCheck_UnknownTicketCanBeBarred(t *testing.T) {
+	barred := func(change func(*ticket.Scene)) ticket.Reason {
+		s := newBench(t, 1).scene()
+		s.Ticket, s.Class, s.CaughtUp, s.Session.SignedEntry = nil, ticket.ClassSigned, true, true
+		s.Held = ticket.Held{Recalling: true}
+		change(s)
+		return ticket.Check(s, 1).Reason
+	}
+	for name, c := range map[string]struct {
+		change func(*ticket.Scene)
+		want   ticket.Reason
+	}{
+		"barred":                 {func(*ticket.Scene) {}, ticket.CustodyMoving},
+		"free":                   {func(s *ticket.Scene) { s.Held.Recalling = false }, ticket.AdmittedSignature},
+		"without signed entry":   {func(s *ticket.Scene) { s.Session.SignedEntry = false }, ticket.NotYetSynced},
+		"not caught up":          {func(s *ticket.Scene) { s.CaughtUp = false }, ticket.NotYetSynced},
+		"taken out of the feed":  {func(s *ticket.Scene) { s.Held.Gen = 1 }, ticket.CustodyElsewhere},
+		"used":                   {func(s *ticket.Scene) { s.Held.Used = 1 }, ticket.MaxEntries},
+		"known":                  {func(s *ticket.Scene) { s.Ticket, s.Class = newBench(t, 1).scene().Ticket, ticket.ClassExact }, ticket.CustodyMoving},
+		"of another gate's home": {func(s *ticket.Scene) { s.Group.Home++ }, ticket.AskOtherGate},
+	} {
+		if got := barred(c.change); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}
 }

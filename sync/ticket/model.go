@@ -146,6 +146,11 @@ type Ticket struct {
 	Cred     uint16      `json:"cr"`              // number of the valid credential, from 1
 	CredHash Hash        `json:"ch"`              // SHA-256/128 of its exact payload
 	Entry    Right       `json:"e"`
+	// Hashes keyed with the session's document key (architecture.md section 5), zero for none: of the
+	// holder's document number, of the RFID chip, of the pickup code.
+	Doc    Hash `json:"dh,omitzero"`
+	Chip   Hash `json:"rh,omitzero"`
+	Pickup Hash `json:"ph,omitzero"`
 }
 
 // Validate checks what every later rule relies on.

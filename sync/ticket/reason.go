@@ -65,6 +65,10 @@ const (
 	NeedsUpdate        Reason = "needs_update"
 	EntryUncertain     Reason = "entry_uncertain"
 	NonceConflict      Reason = "nonce_conflict"
+	Annulled           Reason = "annulled"
+	NothingToAnnul     Reason = "nothing_to_annul"
+	AnnulTooLate       Reason = "annul_too_late"
+	FreePassage        Reason = "free_passage"
 )
 
 // MaxEntriesSentence is the prompt that SHOW-E.2.7-c requires to the letter.
@@ -136,14 +140,45 @@ func (v Verdict) Text() Text {
 	if !ok {
 		return Text{Outcome: OutcomeRefuse, Zh: string(v.Reason), En: string(v.Reason)}
 	}
-	clock, day := "", ""
-	if v.AtMs != 0 {
-		at := Time(v.AtMs)
-		clock, day = at.Format("15:04"), at.Format("01-02 15:04")
-	}
-	fill := strings.NewReplacer("{n}", strconv.Itoa(int(v.N)), "{of}", strconv.Itoa(int(v.Of)),
-		"{time}", clock, "{day}", day, "{where}", v.Where)
-	t.Zh, t.En = fill.Replace(t.Zh), fill.Replace(t.En)
-	t.HintZh, t.HintEn = fill.Replace(t.HintZh), fill.Replace(t.HintEn)
+	t.Zh, t.En, t.HintZh, t.HintEn = v.fill(t.Zh), v.fill(t.En), v.fill(t.HintZh), v.fill(t.HintEn)
 	return t
+}
+
+// fill replaces {n}, {of}, {time}, {day} and {where}. It runs at every check; a strings.Replacer would
+// have to be built anew for each.
+func (v *Verdict) fill(text string) string {
+	open := strings.IndexByte(text, '{')
+	if open < 0 {
+		return text
+	}
+	var b strings.Builder
+	for ; open >= 0; open = strings.IndexByte(text, '{') {
+		end := open + strings.IndexByte(text[open:], '}')
+		if end < open {
+			break
+		}
+		b.WriteString(text[:open])
+		b.WriteString(v.blank(text[open+1 : end]))
+		text = text[end+1:]
+	}
+	b.WriteString(text)
+	return b.String()
+}
+
+func (v *Verdict) blank(name string) string {
+	switch name {
+	case "n":
+		return strconv.Itoa(int(v.N))
+	case "of":
+		return strconv.Itoa(int(v.Of))
+	case "where":
+		return v.Where
+	}
+	if v.AtMs == 0 {
+		return ""
+	}
+	if name == "day" {
+		return Time(v.AtMs).Format("01-02 15:04")
+	}
+	return Time(v.AtMs).Format("15:04")
 }

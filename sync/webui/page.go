@@ -27,7 +27,15 @@ type Frame struct {
 	Note    string // log-in: why it was not accepted; message: what now
 	Typed   string // log-in: the name as typed
 	Head    string // message: what happened
+	Nav     []Link // to the site's documents; empty where there is only one
 	View    any    // the page's own content
+}
+
+// A Link leads to a document of the site.
+type Link struct {
+	Href string
+	Text string
+	Here bool // it is the one that is shown
 }
 
 // A Part is an element that changes while the page is open: its id and its present content.

@@ -5,7 +5,7 @@ package wire
 
 // Version is the newest version of the protocol that this program speaks. Versions:
 //
-//	1  2026-11-25  feed pages (JSON), journal batches (binary frames), enrolment
+//	1  2026-11-25  feed pages (JSON), journal batches (binary frames), enrolment, history of a ticket (JSON)
 //
 // A party refuses a version it does not know with CodeVersion and never guesses.
 const Version = 1

@@ -23,4 +23,6 @@ type EnrolReply struct {
 	SiteChain    [][]byte         `json:"site_chain"`
 	Root         []byte           `json:"root"` // DER of the deployment root
 	TimeMs       int64            `json:"time_ms"`
+	// BackupRecipient is the tenant's key for backups (age1…), besides the venue's own; "" for none.
+	BackupRecipient string `json:"backup_recipient,omitempty"`
 }

@@ -16,6 +16,7 @@ const (
 	CodeChain       Code = "chain"        // an entry's sum does not follow from the one before it
 	CodeFork        Code = "fork"         // same epoch and sequence, other sum: an incident
 	CodeEnrolCode   Code = "enrol_code"   // the one-time code is unknown, used or expired
+	CodeNoTicket    Code = "no_ticket"    // no such ticket, or not one of the station's tenant and venue
 	CodeUnavailable Code = "unavailable"  // not now; retry later
 )
 

@@ -42,6 +42,7 @@ func newFact(s webui.Speaker, f *Fact) factView {
 func noteState(s webui.Speaker, n *ticket.Note) string {
 	switch n.State {
 	case "ok", "attention", "lost", "online", "extreme", "started", "device_added", "account_added", "measured",
+		"backup_made", "backup_failed", "restored", "registration_revoked", "registration_restored",
 		"alarm_forced", "alarm_fire", "alarm_fault", "alarm_forced_over", "alarm_fire_over", "alarm_fault_over":
 		return s.T("note." + n.State)
 	}

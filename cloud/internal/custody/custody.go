@@ -147,16 +147,19 @@ type SessionDigest struct {
 func Digests(ctx context.Context, tx *store.Tx, feed link.Peer) ([]SessionDigest, error) {
 	var out []SessionDigest
 	err := tx.Rows(ctx, `
-		SELECT session, id, ver, e_state, e_gen, e_hand, e_used, e_inside
-		FROM ticket
-		WHERE tenant = $1 AND feed = $2
-		ORDER BY session`,
+		SELECT t.session, t.id, t.ver, t.e_state, t.e_gen, t.e_hand, coalesce(t.e_granted_seq, 0), t.e_used, t.e_inside, h.lost_pos
+		FROM ticket t
+		JOIN feed_head h ON h.tenant = t.tenant AND h.feed = t.feed
+		WHERE t.tenant = $1 AND t.feed = $2
+		ORDER BY t.session`,
 		[]any{feed.Tenant, feed.Station}, func(scan store.Scan) error {
 			r := hub.Row{Feed: feed}
 			t, e := &r.Ticket, &r.Right
-			if err := scan(&t.Session, &t.ID, &t.Ver, &e.State, &e.Gen, &e.Hand, &e.Used, &e.Inside); err != nil {
+			var lost uint64
+			if err := scan(&t.Session, &t.ID, &t.Ver, &e.State, &e.Gen, &e.Hand, &e.GrantedSeq, &e.Used, &e.Inside, &lost); err != nil {
 				return err
 			}
+			*e = hub.Strand(*e, lost)
 			if n := len(out); n == 0 || out[n-1].Session != t.Session {
 				out = append(out, SessionDigest{Session: t.Session})
 			}

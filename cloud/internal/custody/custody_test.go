@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,6 +124,35 @@ func (w *world) AddStation(f link.Peer, epoch uint32, chainKey []byte) {
 		}
 		return tx.Activate(ctx, f.Tenant, s.ID, epoch, chainKey, "1")
 	})
+}
+
+func (w *world) ReplaceMachine(f link.Peer, chainKey []byte) {
+	w.t.Helper()
+	if _, err := w.Stamp(context.Background(), f); err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(func(ctx context.Context, tx *store.Tx) error {
+		s, _, err := tx.Station(ctx, f.Tenant, f.Station)
+		if err != nil {
+			return err
+		}
+		r := store.Replacement{Replaces: s.Epoch, ChainKey: chainKey, Serial: "2", FeedEpoch: fmt.Sprintf("epoch after %d", s.Epoch)}
+		return tx.Replace(ctx, f.Tenant, f.Station, &r, 9)
+	})
+	w.Ring(f)
+}
+
+func (w *world) Uncertain(f link.Peer) map[ticket.TicketID]uint32 {
+	w.t.Helper()
+	type row struct {
+		id  ticket.TicketID
+		gen uint32
+	}
+	out := make(map[ticket.TicketID]uint32)
+	for _, r := range read(w, `SELECT ticket, gen FROM uncertain_right`, f, func(s store.Scan, r *row) error { return s(&r.id, &r.gen) }) {
+		out[r.id] = r.gen
+	}
+	return out
 }
 
 func (w *world) PutSession(f link.Peer, s ticket.Session) {

@@ -193,7 +193,9 @@ func (s *Store) News(ctx context.Context) ([]hub.News, error) {
 	var out []hub.News
 	err := s.db.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
 		out, err = store.List(ctx, tx, `
-			SELECT h.tenant, h.feed, h.head, s.folded_seq < s.durable_seq,
+			SELECT h.tenant, h.feed, h.head,
+				s.folded_seq < s.durable_seq OR EXISTS (
+					SELECT 1 FROM ended_epoch e WHERE e.tenant = s.tenant AND e.station = s.id AND e.folded_seq < e.durable_seq),
 				EXISTS (SELECT 1 FROM feed_item i WHERE i.tenant = h.tenant AND i.feed = h.feed AND i.seq IS NULL)
 				OR EXISTS (SELECT 1 FROM ticket t WHERE t.tenant = h.tenant AND t.feed = h.feed AND t.seq IS NULL)
 			FROM feed_head h

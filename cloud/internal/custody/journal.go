@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"yipiao/cloud/internal/store"
 	"yipiao/sync/hub"
@@ -45,7 +46,7 @@ func (s *Store) Receive(ctx context.Context, station link.Peer, b *wire.Batch, n
 	var ack wire.Ack
 	var refused error // by Accept: an incident is committed with it
 	err := s.db.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
-		held, err := s.journal(ctx, tx, station)
+		held, ended, err := s.journal(ctx, tx, station, b.Epoch)
 		if err != nil {
 			return err
 		}
@@ -63,6 +64,9 @@ func (s *Store) Receive(ctx context.Context, station link.Peer, b *wire.Batch, n
 			if err := keep(ctx, tx, station, &held, fresh, nowMs); err != nil {
 				return err
 			}
+			if err := advance(ctx, tx, station, &held, ended, uint64(len(fresh))); err != nil {
+				return err
+			}
 		}
 		ack = held.Ack()
 		return nil
@@ -73,20 +77,31 @@ func (s *Store) Receive(ctx context.Context, station link.Peer, b *wire.Batch, n
 	return ack, err
 }
 
-// journal reads what is held of a station's journal, locked.
-func (s *Store) journal(ctx context.Context, tx *store.Tx, station link.Peer) (hub.Journal, error) {
+// journal reads what is held of a station's journal of an epoch, locked: of an ended one, where there is
+// such, else of the present one.
+func (s *Store) journal(ctx context.Context, tx *store.Tx, station link.Peer, epoch uint32) (held hub.Journal, ended bool, err error) {
 	row, found, err := tx.Station(ctx, station.Tenant, station.Station)
 	if err != nil {
-		return hub.Journal{}, err
+		return held, false, err
 	}
 	if !found || row.Status == store.StationNew {
-		return hub.Journal{}, unknownStation(station)
+		return held, false, unknownStation(station)
 	}
-	key, err := s.unseal(station.Tenant, row.ChainKey, ChainKeyPlace(station, row.Epoch))
+	e := store.EndedEpoch{Epoch: row.Epoch, ChainKey: row.ChainKey, Sum: row.Sum, Durable: row.Durable, Folded: row.Folded}
+	if epoch != row.Epoch {
+		all, err := tx.EndedEpochs(ctx, station.Tenant, station.Station)
+		if err != nil {
+			return held, false, err
+		}
+		if i := slices.IndexFunc(all, func(e store.EndedEpoch) bool { return e.Epoch == epoch }); i >= 0 {
+			e, ended = all[i], true
+		}
+	}
+	key, err := s.unseal(station.Tenant, e.ChainKey, ChainKeyPlace(station, e.Epoch))
 	if err != nil {
-		return hub.Journal{}, fmt.Errorf("chain key of %s: %w", station.Station, err)
+		return held, false, fmt.Errorf("chain key of %s: %w", station.Station, err)
 	}
-	return hub.Journal{Epoch: row.Epoch, Durable: row.Durable, Folded: row.Folded, Sum: row.Sum, Key: key}, nil
+	return hub.Journal{Epoch: e.Epoch, Durable: e.Durable, Folded: e.Folded, Sum: e.Sum, Key: key}, ended, nil
 }
 
 func sums(ctx context.Context, tx *store.Tx, station link.Peer, epoch uint32, first, last uint64) ([]journal.Sum, error) {
@@ -107,31 +122,42 @@ func sums(ctx context.Context, tx *store.Tx, station link.Peer, epoch uint32, fi
 	return out, err
 }
 
-// keep stores new facts and advances what is held.
+// keep stores new facts and moves held behind them.
 func keep(ctx context.Context, tx *store.Tx, station link.Peer, held *hub.Journal, fresh []journal.Entry, nowMs int64) error {
 	err := tx.ExecEach(ctx, `
-		INSERT INTO fact (tenant, station, epoch, seq, time_ms, offset_ms, kind, body, sum, received_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, len(fresh), func(i int) []any {
+		INSERT INTO fact (tenant, station, epoch, seq, time_ms, offset_ms, kind, body, sum, received_ms, ticket)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, len(fresh), func(i int) []any {
 		e := &fresh[i]
 		body := e.Body
 		if body == nil {
 			body = []byte{}
 		}
 		return []any{
-			station.Tenant, station.Station, e.Epoch, e.Seq, e.TimeMs, e.OffsetMs, e.Kind, body, e.Sum[:], nowMs,
+			station.Tenant, station.Station, e.Epoch, e.Seq, e.TimeMs, e.OffsetMs, e.Kind, body, e.Sum[:], nowMs, ticketOf(e),
 		}
 	})
 	if err != nil {
 		return err
 	}
-	before := held.Durable
 	last := &fresh[len(fresh)-1]
 	held.Durable, held.Sum = last.Seq, last.Sum
+	return nil
+}
+
+// advance writes down what is held after n more facts.
+func advance(ctx context.Context, tx *store.Tx, station link.Peer, held *hub.Journal, ended bool, n uint64) error {
+	if ended {
+		return tx.ExecOne(ctx, `
+			UPDATE ended_epoch
+			SET durable_seq = $4, chain_sum = $5
+			WHERE tenant = $1 AND station = $2 AND epoch = $3 AND durable_seq = $6`,
+			station.Tenant, station.Station, held.Epoch, held.Durable, held.Sum[:], held.Durable-n)
+	}
 	return tx.ExecOne(ctx, `
 		UPDATE station
 		SET durable_seq = $3, chain_sum = $4
 		WHERE tenant = $1 AND id = $2 AND durable_seq = $5`,
-		station.Tenant, station.Station, held.Durable, held.Sum[:], before)
+		station.Tenant, station.Station, held.Durable, held.Sum[:], held.Durable-n)
 }
 
 func isIncident(err error) bool {
@@ -162,18 +188,15 @@ func (s *Store) Fold(ctx context.Context, station link.Peer, most int, nowMs int
 			return unknownStation(station)
 		}
 		folded = row.Folded
-		facts, err := unfolded(ctx, tx, station, &row, most)
+		if worked, err := foldEnded(ctx, tx, station, most, nowMs); err != nil || worked {
+			more = true // look again, at the next epoch
+			return err
+		}
+		to, err := foldSome(ctx, foldTx{tx: tx, station: station, nowMs: nowMs}, row.Epoch, row.Folded, row.Durable, most)
 		if err != nil {
 			return err
 		}
-		fold := foldTx{tx: tx, station: station, nowMs: nowMs}
-		for i := range facts {
-			if err := hub.FoldEntry(ctx, fold, station, &facts[i]); err != nil {
-				return err
-			}
-			folded = facts[i].Seq
-		}
-		more = folded < row.Durable
+		folded, more = to, to < row.Durable
 		if folded == row.Folded {
 			return nil
 		}
@@ -186,16 +209,53 @@ func (s *Store) Fold(ctx context.Context, station link.Peer, most int, nowMs int
 	return folded, more, err
 }
 
-func unfolded(ctx context.Context, tx *store.Tx, station link.Peer, row *store.Station, most int) ([]journal.Entry, error) {
-	if row.Folded == row.Durable {
-		return nil, nil
+// foldEnded folds facts of machines that were replaced, and reports whether there were any.
+func foldEnded(ctx context.Context, tx *store.Tx, station link.Peer, most int, nowMs int64) (bool, error) {
+	all, err := tx.EndedEpochs(ctx, station.Tenant, station.Station)
+	if err != nil {
+		return false, err
 	}
+	i := slices.IndexFunc(all, func(e store.EndedEpoch) bool { return e.Folded < e.Durable })
+	if i < 0 {
+		return false, nil
+	}
+	e := &all[i]
+	to, err := foldSome(ctx, foldTx{tx: tx, station: station, nowMs: nowMs, ended: true}, e.Epoch, e.Folded, e.Durable, most)
+	if err != nil {
+		return false, err
+	}
+	return true, tx.ExecOne(ctx, `
+		UPDATE ended_epoch
+		SET folded_seq = $4
+		WHERE tenant = $1 AND station = $2 AND epoch = $3 AND folded_seq = $5`,
+		station.Tenant, station.Station, e.Epoch, to, e.Folded)
+}
+
+// foldSome folds at most most facts of an epoch behind folded, and returns the last one.
+func foldSome(ctx context.Context, fold foldTx, epoch uint32, folded, durable uint64, most int) (uint64, error) {
+	if folded == durable {
+		return folded, nil
+	}
+	facts, err := unfolded(ctx, fold.tx, fold.station, epoch, folded, most)
+	if err != nil {
+		return folded, err
+	}
+	for i := range facts {
+		if err := hub.FoldEntry(ctx, fold, fold.station, &facts[i]); err != nil {
+			return folded, err
+		}
+		folded = facts[i].Seq
+	}
+	return folded, nil
+}
+
+func unfolded(ctx context.Context, tx *store.Tx, station link.Peer, epoch uint32, folded uint64, most int) ([]journal.Entry, error) {
 	return store.List(ctx, tx, `
 		SELECT epoch, seq, time_ms, offset_ms, kind, body
 		FROM fact
 		WHERE tenant = $1 AND station = $2 AND epoch = $3 AND seq > $4
 		ORDER BY seq
-		LIMIT $5`, []any{station.Tenant, station.Station, row.Epoch, row.Folded, most},
+		LIMIT $5`, []any{station.Tenant, station.Station, epoch, folded, most},
 		func(scan store.Scan, e *journal.Entry) error {
 			return scan(&e.Epoch, &e.Seq, &e.TimeMs, &e.OffsetMs, &e.Kind, &e.Body)
 		})
@@ -206,6 +266,7 @@ type foldTx struct {
 	tx      *store.Tx
 	station link.Peer
 	nowMs   int64
+	ended   bool // facts of a machine that was replaced: news to the present one
 }
 
 var _ hub.FoldTx = foldTx{}
@@ -216,9 +277,13 @@ func (f foldTx) Ticket(ctx context.Context, id ticket.TicketID) (hub.Row, bool, 
 }
 
 func (f foldTx) SetRight(ctx context.Context, id ticket.TicketID, r hub.Right) error {
+	echo := ""
+	if f.ended {
+		echo = ", ver = ver + 1, seq = NULL"
+	}
 	return f.tx.ExecOne(ctx, `
 		UPDATE ticket
-		SET e_state = $3, e_used = $4, e_inside = $5
+		SET e_state = $3, e_used = $4, e_inside = $5`+echo+`
 		WHERE tenant = $1 AND id = $2 AND e_gen = $6`,
 		f.station.Tenant, id, r.State, r.Used, inside(r), r.Gen)
 }

@@ -21,7 +21,8 @@ type desk struct {
 const rowColumns = `
 	t.feed, coalesce(t.seq, 0), t.id, t.session, t.gate_group, t.ver, t.code, t.type, t.seat, t.holder_mask, t.order_no,
 	t.status, t.status_ms, t.cred, t.cred_hash,
-	t.e_state, t.e_gen, t.e_hand, coalesce(t.e_granted_seq, 0), t.e_used, t.e_inside, t.e_max`
+	t.e_state, t.e_gen, t.e_hand, coalesce(t.e_granted_seq, 0), t.e_used, t.e_inside, t.e_max,
+	(SELECT lost_pos FROM feed_head h WHERE h.tenant = t.tenant AND h.feed = t.feed)`
 
 // statuses lists ticket statuses under the numbers by which they are stored.
 func statuses() []ticket.Status {
@@ -31,12 +32,13 @@ func statuses() []ticket.Status {
 // scanRow reads rowColumns, and more columns where there are any.
 func scanRow(scan store.Scan, tenant ticket.TenantID, r *hub.Row, more ...any) error {
 	var status int
+	var lost uint64
 	var hash []byte
 	t, e := &r.Ticket, &r.Right
 	dest := []any{
 		&r.Feed.Station, &r.Seq, &t.ID, &t.Session, &t.Group, &t.Ver, &t.Code, &t.Type, &t.Seat, &t.Holder, &t.Order,
 		&status, &t.StatusMs, &t.Cred, &hash,
-		&e.State, &e.Gen, &e.Hand, &e.GrantedSeq, &e.Used, &e.Inside, &e.Max,
+		&e.State, &e.Gen, &e.Hand, &e.GrantedSeq, &e.Used, &e.Inside, &e.Max, &lost,
 	}
 	if err := scan(append(dest, more...)...); err != nil {
 		return err
@@ -45,6 +47,7 @@ func scanRow(scan store.Scan, tenant ticket.TenantID, r *hub.Row, more ...any) e
 		return fmt.Errorf("ticket %d: stored hash of %d bytes, status %d", t.ID, len(hash), status)
 	}
 	r.Feed.Tenant = tenant
+	*e = hub.Strand(*e, lost)
 	t.Status, t.CredHash = statuses()[status], ticket.Hash(hash)
 	return nil
 }
@@ -80,9 +83,9 @@ func touch(ctx context.Context, tx *store.Tx, r *hub.Row) error {
 func readHead(ctx context.Context, tx *store.Tx, feed link.Peer, lock string) (hub.Head, error) {
 	var h hub.Head
 	found, err := tx.Row(ctx, `
-		SELECT epoch, head, sent_pos
+		SELECT epoch, head, sent_pos, lost_pos
 		FROM feed_head
-		WHERE tenant = $1 AND feed = $2 `+lock, []any{feed.Tenant, feed.Station}, &h.Epoch, &h.Pos, &h.Sent)
+		WHERE tenant = $1 AND feed = $2 `+lock, []any{feed.Tenant, feed.Station}, &h.Epoch, &h.Pos, &h.Sent, &h.Lost)
 	if err == nil && !found {
 		err = unknownStation(feed)
 	}

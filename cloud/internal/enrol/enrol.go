@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -24,13 +25,12 @@ import (
 var (
 	// ErrUnknownStation is returned for a station that was never added.
 	ErrUnknownStation = errors.New("enrol: unknown station")
-	// ErrEnrolled is returned for a station whose machine has enrolled. A second machine under the
-	// same number could exercise the same rights again (custody-model.md, hole 13).
-	ErrEnrolled = errors.New("enrol: a machine has enrolled as this station; add a new station")
+	// ErrEnrolled is returned for a station whose machine has enrolled, unless that machine is to be
+	// replaced: a second machine beside it could exercise the same rights again (custody-model.md, hole 13).
+	ErrEnrolled = errors.New("enrol: a machine has enrolled as this station; replace it, or add a new station")
+	// ErrNotEnrolled is returned for replacing the machine of a station that has none.
+	ErrNotEnrolled = errors.New("enrol: no machine has enrolled as this station")
 )
-
-// firstEpoch is the journal epoch that a machine begins with.
-const firstEpoch = 1
 
 // A Desk enrols the stations of one tenant. It is safe for concurrent use.
 type Desk struct {
@@ -39,6 +39,10 @@ type Desk struct {
 	Key    *seal.Key // field key of the tenant
 	Root   *identity.Authority
 	Now    func() time.Time
+	// Stamp gives positions to what is pending in a station's feed.
+	Stamp func(ctx context.Context, station link.Peer) error
+	// Recipient is the tenant's key for backups, told to stations.
+	Recipient string
 }
 
 var _ hub.Enroller = (*Desk)(nil)
@@ -47,9 +51,10 @@ func secretPlace(tenant ticket.TenantID, id string) string {
 	return fmt.Sprintf("enrol_code.secret/%d/%s", tenant, id)
 }
 
-// NewCode makes a code for a new station that calls the cloud at address. It is good for
-// identity.CodeLife and for one machine.
-func (d *Desk) NewCode(ctx context.Context, station ticket.StationID, address string) (identity.Code, time.Time, error) {
+// NewCode makes a code for a station that calls the cloud at address: for the first machine of a new
+// one, or, with replace, for a machine that takes the present one's place. It is good for
+// identity.CodeLife and for one machine. Nothing changes before it is used.
+func (d *Desk) NewCode(ctx context.Context, station ticket.StationID, address string, replace bool) (identity.Code, time.Time, error) {
 	until := d.Now().Add(identity.CodeLife)
 	code, err := identity.NewCode(address, identity.RootHash(d.Root.Cert), nil)
 	if err != nil {
@@ -66,11 +71,13 @@ func (d *Desk) NewCode(ctx context.Context, station ticket.StationID, address st
 			return err
 		case !found:
 			return fmt.Errorf("%w: %s", ErrUnknownStation, station)
-		case s.Status != store.StationNew:
+		case s.Status != store.StationNew && !replace:
 			return fmt.Errorf("%w: %s", ErrEnrolled, station)
+		case s.Status != store.StationActive && replace:
+			return fmt.Errorf("%w: %s", ErrNotEnrolled, station)
 		}
 		return tx.AddEnrolCode(ctx, d.Tenant, &store.EnrolCode{
-			ID: code.ID(), Station: station, Secret: secret, ExpiresMs: until.UnixMilli(),
+			ID: code.ID(), Station: station, Secret: secret, ExpiresMs: until.UnixMilli(), Replaces: s.Epoch,
 		})
 	})
 	return code, until, err
@@ -154,21 +161,41 @@ func (d *Desk) certify(ctx context.Context, code *store.EnrolCode, req *wire.Enr
 		return err
 	}
 	self := link.Peer{Tenant: d.Tenant, Station: code.Station}
-	chainKey, err := d.Key.Seal(raw, custody.ChainKeyPlace(self, firstEpoch))
+	chainKey, err := d.Key.Seal(raw, custody.ChainKeyPlace(self, epochOf(code)))
 	if err != nil {
 		return err
 	}
+	feedEpoch, err := seal.Random(8)
+	if err != nil {
+		return err
+	}
+	if code.Replaces != 0 {
+		// What was sold before this moment counts as the old machine's, whether it was sent or not (R9).
+		if err := d.Stamp(ctx, self); err != nil {
+			return err
+		}
+	}
 	used := *code
 	used.RequestSum, used.StationCert, used.SiteCert = sum, station.Raw, site.Raw
+	serial := station.SerialNumber.String()
 	return d.DB.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.UseEnrolCode(ctx, d.Tenant, &used, now.UnixMilli()); err != nil {
 			return err
 		}
-		return tx.Activate(ctx, d.Tenant, code.Station, firstEpoch, chainKey, station.SerialNumber.String())
+		if code.Replaces == 0 {
+			return tx.Activate(ctx, d.Tenant, code.Station, epochOf(code), chainKey, serial)
+		}
+		return tx.Replace(ctx, d.Tenant, code.Station, &store.Replacement{
+			Replaces: code.Replaces, ChainKey: chainKey, Serial: serial, FeedEpoch: hex.EncodeToString(feedEpoch),
+		}, now.UnixMilli())
 	})
 }
 
-// reply builds the answer from what is stored, so it is always the same but for the time.
+// epochOf is the journal epoch of the machine that uses the code; the first is 1.
+func epochOf(code *store.EnrolCode) uint32 { return code.Replaces + 1 }
+
+// reply builds the answer from what is stored, so it is always the same but for the time. A machine
+// that was replaced since is refused: it must not get the keys of the one in its place.
 func (d *Desk) reply(ctx context.Context, code *store.EnrolCode) (*wire.EnrolReply, error) {
 	var s store.Station
 	var venue string
@@ -180,6 +207,9 @@ func (d *Desk) reply(ctx context.Context, code *store.EnrolCode) (*wire.EnrolRep
 		}
 		if !found {
 			return fmt.Errorf("%w: %s", ErrUnknownStation, code.Station)
+		}
+		if s.Epoch != epochOf(code) {
+			return refused()
 		}
 		venues, err := tx.Venues(ctx, d.Tenant)
 		for _, v := range venues {
@@ -201,6 +231,6 @@ func (d *Desk) reply(ctx context.Context, code *store.EnrolCode) (*wire.EnrolRep
 	return &wire.EnrolReply{
 		Tenant: d.Tenant, Station: code.Station, Venue: venue, Epoch: s.Epoch, ChainKey: chainKey,
 		StationChain: chain(code.StationCert), SiteChain: chain(code.SiteCert), Root: d.Root.Cert.Raw,
-		TimeMs: d.Now().UnixMilli(),
+		TimeMs: d.Now().UnixMilli(), BackupRecipient: d.Recipient,
 	}, nil
 }

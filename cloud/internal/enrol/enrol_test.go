@@ -22,6 +22,7 @@ import (
 	"yipiao/cloud/internal/seal"
 	"yipiao/cloud/internal/store"
 	"yipiao/sync/hub"
+	"yipiao/sync/link"
 	"yipiao/sync/link/httplink"
 	"yipiao/sync/link/identity"
 	"yipiao/sync/ticket"
@@ -60,6 +61,10 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{t: t, db: db}
 	w.desk = &enrol.Desk{DB: db, Tenant: 1, Key: key, Root: root, Now: w.now}
+	w.desk.Stamp = func(ctx context.Context, station link.Peer) error {
+		_, err := custody.New(db, nil).Stamp(ctx, station)
+		return err
+	}
 	err = db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
 		if err := tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "样例", FieldKey: []byte("k")}, 1); err != nil {
 			return err
@@ -122,7 +127,7 @@ func (w *world) csr() ([]byte, *ecdsa.PrivateKey) {
 
 func (w *world) code() identity.Code {
 	w.t.Helper()
-	code, until, err := w.desk.NewCode(w.t.Context(), 1, w.address)
+	code, until, err := w.desk.NewCode(w.t.Context(), 1, w.address, false)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -264,10 +269,10 @@ func TestHole13_AnEnrolledStationGetsNoSecondMachine(t *testing.T) {
 	if _, err := w.enrol(second, station, site); !refused(err) {
 		t.Errorf("another code for the same station: %v", err)
 	}
-	if _, _, err := w.desk.NewCode(t.Context(), 1, w.address); !errors.Is(err, enrol.ErrEnrolled) {
+	if _, _, err := w.desk.NewCode(t.Context(), 1, w.address, false); !errors.Is(err, enrol.ErrEnrolled) {
 		t.Errorf("a new code: %v", err)
 	}
-	if _, _, err := w.desk.NewCode(t.Context(), 9, w.address); !errors.Is(err, enrol.ErrUnknownStation) {
+	if _, _, err := w.desk.NewCode(t.Context(), 9, w.address, false); !errors.Is(err, enrol.ErrUnknownStation) {
 		t.Errorf("a code for nobody: %v", err)
 	}
 }

@@ -111,6 +111,7 @@ type EnrolCode struct {
 	Station     ticket.StationID
 	Secret      []byte // sealed
 	ExpiresMs   int64
+	Replaces    uint32 // journal epoch of the machine to be replaced; 0 for a new station
 	Used        bool
 	RequestSum  []byte // of the request that used it
 	StationCert []byte // DER, what that request got
@@ -120,8 +121,8 @@ type EnrolCode struct {
 // AddEnrolCode inserts a code.
 func (tx *Tx) AddEnrolCode(ctx context.Context, tenant ticket.TenantID, c *EnrolCode) error {
 	_, err := tx.Exec(ctx, `
-		INSERT INTO enrol_code (tenant, id, station, secret, expires_ms)
-		VALUES ($1, $2, $3, $4, $5)`, tenant, c.ID, c.Station, c.Secret, c.ExpiresMs)
+		INSERT INTO enrol_code (tenant, id, station, secret, expires_ms, replaces)
+		VALUES ($1, $2, $3, $4, $5, nullif($6, 0))`, tenant, c.ID, c.Station, c.Secret, c.ExpiresMs, c.Replaces)
 	return err
 }
 
@@ -129,10 +130,10 @@ func (tx *Tx) AddEnrolCode(ctx context.Context, tenant ticket.TenantID, c *Enrol
 func (tx *Tx) EnrolCode(ctx context.Context, tenant ticket.TenantID, id string) (EnrolCode, bool, error) {
 	var c EnrolCode
 	found, err := tx.Row(ctx, `
-		SELECT id, station, secret, expires_ms, used_ms IS NOT NULL, request_sum, station_cert, site_cert
+		SELECT id, station, secret, expires_ms, coalesce(replaces, 0), used_ms IS NOT NULL, request_sum, station_cert, site_cert
 		FROM enrol_code
 		WHERE tenant = $1 AND id = $2`, []any{tenant, id},
-		&c.ID, &c.Station, &c.Secret, &c.ExpiresMs, &c.Used, &c.RequestSum, &c.StationCert, &c.SiteCert)
+		&c.ID, &c.Station, &c.Secret, &c.ExpiresMs, &c.Replaces, &c.Used, &c.RequestSum, &c.StationCert, &c.SiteCert)
 	return c, found, err
 }
 

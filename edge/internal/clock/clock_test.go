@@ -75,6 +75,20 @@ func TestClock_FloorOnlyRises(t *testing.T) {
 	}
 }
 
+// A clock that was set back is not trusted after a second restart either: what is journalled while it is
+// not trusted does not bear its time.
+func TestClock_SetBackIsNotTrustedByItsOwnFacts(t *testing.T) {
+	k, _ := newClock(base, base.Add(-time.Hour))
+	ms, _, ok := k.Now()
+	if ok || ms != base.UnixMilli() {
+		t.Fatalf("now %d, want %d; trusted %v", ms, base.UnixMilli(), ok)
+	}
+	again, _ := newClock(time.UnixMilli(ms), base.Add(-time.Hour+time.Minute))
+	if trusted(again) {
+		t.Fatal("trusted")
+	}
+}
+
 func TestClock_MeasuredTakesTheMiddleAndIsTrusted(t *testing.T) {
 	k, w := newClock(time.Time{}, base)
 	got := base.Add(200 * time.Millisecond)

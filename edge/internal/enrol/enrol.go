@@ -33,6 +33,8 @@ type Identity struct {
 	Cloud    string           `json:"cloud"` // host:port of the cloud's sync listener
 	Epoch    uint32           `json:"epoch"` // journal epoch
 	Enrolled int64            `json:"enrolled_ms"`
+	// BackupRecipient is the tenant's key for backups (age1…); "" when the cloud has told none.
+	BackupRecipient string `json:"backup_recipient,omitempty"`
 
 	Root     *x509.Certificate   `json:"-"`
 	Chain    []*x509.Certificate `json:"-"` // station certificate first
@@ -96,7 +98,7 @@ func Enrol(ctx context.Context, dir, codeText string) (*Identity, error) {
 func keep(dir, cloud string, e *httplink.Enrolment) (*Identity, error) {
 	id := Identity{
 		Tenant: e.Reply.Tenant, Station: e.Reply.Station, Venue: e.Reply.Venue, Cloud: cloud,
-		Epoch: e.Reply.Epoch, Enrolled: e.Reply.TimeMs,
+		Epoch: e.Reply.Epoch, Enrolled: e.Reply.TimeMs, BackupRecipient: e.Reply.BackupRecipient,
 	}
 	data := make([]byte, 32)
 	if _, err := rand.Read(data); err != nil {

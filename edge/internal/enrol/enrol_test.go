@@ -74,6 +74,8 @@ func (c *fakeCloud) must(err error) {
 	}
 }
 
+func (c *fakeCloud) Admit(context.Context, link.Peer, string, uint32) error { return nil }
+
 func (c *fakeCloud) Feed(context.Context, link.Peer, wire.FeedRequest) (wire.Page, error) {
 	return wire.Page{}, errors.New("not asked for")
 }
@@ -109,6 +111,10 @@ func (c *fakeCloud) Enrol(_ context.Context, r *wire.EnrolRequest) (*wire.EnrolR
 		return nil, errors.New("the reply is lost")
 	}
 	return c.reply, nil
+}
+
+func (c *fakeCloud) History(context.Context, link.Peer, wire.HistoryRequest) (wire.HistoryReply, error) {
+	return wire.HistoryReply{}, errors.New("not asked")
 }
 
 func (c *fakeCloud) code() string {

@@ -161,6 +161,18 @@ func (f *Fleet) Device(token string) (*Device, bool) {
 	return d, ok
 }
 
+// DeviceName is the name of a registered device, "" for an id that nobody has.
+func (f *Fleet) DeviceName(id string) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, d := range f.devices {
+		if d.ID == id {
+			return d.Name
+		}
+	}
+	return ""
+}
+
 // Revoke withdraws a device by id, at once and durably.
 func (f *Fleet) Revoke(id string) error {
 	f.mu.Lock()

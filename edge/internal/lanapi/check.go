@@ -88,7 +88,7 @@ func (a *api) check(c *fiber.Ctx) error {
 	ctx, cancel := context.WithTimeout(c.UserContext(), deadline)
 	defer cancel()
 	ans, err := a.Checker.Do(ctx, &ledger.Request{
-		Kind: r.Kind, Payload: r.Code, Nonce: r.Nonce, Device: d.ID, Lane: where,
+		Kind: r.Kind, Payload: r.Code, Nonce: r.Nonce, Device: d.ID, Lane: where, Face: true,
 		Permitted: d.Permitted(fleet.MayCheck, r.Lane),
 	}, a.Decide)
 	if err != nil {
@@ -107,9 +107,7 @@ func (a *api) answer(ans *ledger.Answer) *checkAnswer {
 	if age := a.CloudAge(); age >= 0 {
 		out.CloudAgeMs = age.Milliseconds()
 	}
-	if ans.Ticket != nil {
-		out.Seat, out.Holder = ans.Ticket.Seat, ans.Ticket.Holder
-	}
+	out.Seat, out.Holder = ans.Seat, ans.Holder
 	if ans.Session != nil {
 		out.Session = ans.Session.Name
 	}

@@ -6,13 +6,12 @@ package lanapi
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/gofiber/fiber/v2"
 
 	"yipiao/edge/internal/fleet"
@@ -39,6 +38,7 @@ type Registry interface {
 // A Checker decides requests durably.
 type Checker interface {
 	Do(ctx context.Context, req *ledger.Request, decide ledger.Decide) (ledger.Answer, error)
+	Annul(ctx context.Context, req *ledger.AnnulRequest) (ledger.Answer, error)
 }
 
 // Config is what the interface needs.
@@ -54,6 +54,7 @@ type Config struct {
 	Digests  func(ctx context.Context) (any, error)
 	Ticket   func(id ticket.TicketID) (any, bool)
 	Acted    func(who, what, about string) // an operator did something: journal it
+	Backups  Backups
 	Log      *slog.Logger
 }
 
@@ -64,8 +65,11 @@ func Mount(app fiber.Router, cfg Config) {
 	a := api{cfg}
 	v1 := app.Group("/api/v1")
 	v1.Post("/check", a.check)
+	v1.Post("/annul", a.annul)
 	v1.Post("/login", a.login)
 	v1.Post("/devices", a.addDevice)
+	v1.Post("/backups", a.addBackup)
+	v1.Get("/backups", a.backups)
 	v1.Get("/status", a.reader(a.status))
 	v1.Get("/digests", a.reader(a.digests))
 	v1.Get("/events", a.reader(a.events))
@@ -102,15 +106,7 @@ func bad(err error) *problem {
 
 // decodeStrict refuses unknown keys, so that a typing mistake is not silently ignored.
 func decodeStrict(body []byte, v any) error {
-	dec := json.NewDecoder(strings.NewReader(string(body)))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one value")
-	}
-	return nil
+	return json.Unmarshal(body, v, json.RejectUnknownMembers(true))
 }
 
 func bearer(c *fiber.Ctx) string {

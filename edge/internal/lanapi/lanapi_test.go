@@ -27,12 +27,13 @@ const bodyLimit = 64 << 10 // as the station's listener has it
 
 // station is the interface over a fake ledger and a fake registry.
 type station struct {
-	t     *testing.T
+	t     testing.TB
 	app   *fiber.App
 	board *lane.Board
 
 	mu      sync.Mutex
 	asked   []ledger.Request
+	annuls  []ledger.AnnulRequest
 	answer  ledger.Answer
 	fail    error
 	login   error
@@ -40,7 +41,7 @@ type station struct {
 	acted   []string
 }
 
-func newStation(t *testing.T) *station {
+func newStation(t testing.TB) *station {
 	s := &station{t: t, board: lane.NewBoard(), devices: map[string]*fleet.Device{
 		"checks":  {ID: "d1", Lanes: []string{"door"}, May: []fleet.Permission{fleet.MayCheck}},
 		"reads":   {ID: "d2", May: []fleet.Permission{fleet.MayRead}},
@@ -89,6 +90,13 @@ func (s *station) Do(_ context.Context, req *ledger.Request, _ ledger.Decide) (l
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, *req)
+	return s.answer, s.fail
+}
+
+func (s *station) Annul(_ context.Context, req *ledger.AnnulRequest) (ledger.Answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.annuls = append(s.annuls, *req)
 	return s.answer, s.fail
 }
 
@@ -156,7 +164,7 @@ const (
 
 func TestCheck_AnswersWithVerdictAndWords(t *testing.T) {
 	s := newStation(t)
-	s.answer.Ticket = &ticket.Ticket{Seat: "1层12排08座", Holder: "*三"}
+	s.answer.Ticket, s.answer.Seat, s.answer.Holder = 7, "1层12排08座", "*三"
 	r := s.check(whole)
 	if r.status != http.StatusOK || r.Verdict.Reason != ticket.Admitted || r.Verdict.Outcome != ticket.OutcomeAdmit ||
 		r.Verdict.Zh != "第 1 次入场（共可 1 次）" || r.Seq != 9 || r.Seat == "" || r.Holder != "*三" || r.CloudAge != 2000 {

@@ -32,6 +32,15 @@ type Ledger interface {
 	Ticket(id ticket.TicketID) (ticket.Ticket, ticket.Held, bool)
 }
 
+// An OnFault says what a lane with a gate does when the station cannot record (sync.md section 3).
+type OnFault string
+
+// What a lane does on a fault.
+const (
+	Closed OnFault = "closed" // nobody passes
+	Free   OnFault = "free"   // everybody passes who holds up a code; counted, never an entry
+)
+
 // Config describes a lane. Lane is asked at every scan, because halls come from the feed.
 type Config struct {
 	Name      string
@@ -39,6 +48,7 @@ type Config struct {
 	Lane      func() ticket.Lane
 	Gate      drivers.Gate // nil: granted counts as passed
 	PermitFor time.Duration
+	OnFault   OnFault // when the station cannot record; default Closed
 	Ledger    Ledger
 	Decide    ledger.Decide
 	Now       func() time.Time // for double reads, waiting and shown times
@@ -89,6 +99,8 @@ type Lane struct {
 	until   time.Time // when the open passage must have ended
 	began   time.Time // when Run did: passages of an earlier run count from then
 	unsaid  bool      // the gate did not answer how the passage ended: ask again
+	freeing bool      // the open permit is a free passage
+	freed   int64     // free passages that are not in the journal yet
 
 	mu   sync.Mutex
 	last Shown
@@ -215,7 +227,7 @@ func (l *Lane) scanned(ctx context.Context, s drivers.Scan) {
 		return
 	}
 	req := &ledger.Request{
-		Kind: l.cfg.Kind, Payload: string(s.Data), Device: l.cfg.Name, Permitted: true, Lane: l.cfg.Lane(),
+		Kind: l.cfg.Kind, Payload: string(s.Data), Device: l.cfg.Name, Permitted: true, Lane: l.cfg.Lane(), Face: true,
 		Gated: l.cfg.Gate != nil, Counter: l.before, PermitFor: l.cfg.PermitFor,
 		Counted: func(r ticket.Reason) bool { return l.bursts.refused(r, l.cfg.Now()) },
 	}
@@ -228,6 +240,11 @@ func (l *Lane) scanned(ctx context.Context, s drivers.Scan) {
 		l.cfg.Log.Error("decision failed", "lane", l.cfg.Name, "error", err)
 	}
 	shown := l.shown(a, s.Bytes)
+	if err != nil && l.cfg.OnFault == Free && l.cfg.Gate != nil && ctx.Err() == nil {
+		shown.Verdict, shown.Seq, l.freeing = ticket.Verdict{Reason: ticket.FreePassage}, 0, true
+		l.open(ctx, ledger.Answer{}, shown)
+		return
+	}
 	out := a.Verdict.Outcome()
 	if err != nil || l.cfg.Gate == nil || out != ticket.OutcomeAdmit && out != ticket.OutcomeExit {
 		l.m.decided(shown, false)
@@ -244,8 +261,21 @@ func (l *Lane) giveBack(ctx context.Context, grant uint64) {
 	l.end(bounded, grant, ledger.Lapsed)
 }
 
-// count writes the counts of repeated refusals that are due. One that cannot be written is kept.
+// count writes the counts of repeated refusals that are due, and of free passages. One that cannot be
+// written is kept.
 func (l *Lane) count(ctx context.Context, all bool) {
+	if l.freed > 0 {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
+		n := l.freed
+		seq, err := l.cfg.Ledger.Note(bounded, ticket.FactFreePassage, ticket.Note{Subject: l.cfg.Name, State: "on_fault", Count: n})
+		cancel()
+		if seq != 0 {
+			l.freed -= n
+		}
+		if err != nil && all {
+			l.cfg.Log.Error("count of free passages not recorded", "lane", l.cfg.Name, "count", n, "error", err)
+		}
+	}
 	for _, r := range l.bursts.due(l.cfg.Now(), all) {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWord)
 		note := ticket.Note{Subject: l.cfg.Name, State: string(r.reason), Count: r.count}
@@ -262,9 +292,7 @@ func (l *Lane) count(ctx context.Context, all bool) {
 
 func (l *Lane) shown(a ledger.Answer, bytes int) Shown {
 	s := Shown{Verdict: a.Verdict, Seq: a.Seq, Bytes: bytes, At: l.cfg.Now()}
-	if a.Ticket != nil {
-		s.Seat, s.Holder, s.Ticket = a.Ticket.Seat, a.Ticket.Holder, a.Ticket.ID
-	}
+	s.Seat, s.Holder, s.Ticket = a.Seat, a.Holder, a.Ticket
 	if a.Session != nil {
 		s.Session = a.Session.Name
 	}

@@ -403,6 +403,35 @@ func TestLane_FailedJournalAdmitsNobodyForEver(t *testing.T) {
 	})
 }
 
+// TestLane_FreeOnFault: a lane that is set to it lets people through while nothing can be recorded, and
+// writes later how many walked; none of them is an entry.
+func TestLane_FreeOnFault(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		r.halt()
+		r.fault = lane.Free
+		r.run("door", r.gate)
+		release := r.disk.Hold()
+		r.scan(r.world.Payload)
+		later(5 * time.Second)
+		r.wantShown(r.lane.Last(), ticket.FreePassage, lane.PassageWaiting)
+		r.wantShown(r.passage(drivers.Passed), ticket.FreePassage, lane.PassagePassed)
+		later(3 * time.Second)
+		r.scan(r.world.Payload)
+		later(5 * time.Second)
+		r.wantShown(r.passage(drivers.Lapsed), ticket.FreePassage, lane.PassageLapsed)
+		release()
+		later(3 * time.Second)
+		if _, n := r.gate.last(); n != 2 || r.used() != 0 {
+			t.Fatalf("%d permits, used %d", n, r.used())
+		}
+		freed := r.notesOf(ticket.FactFreePassage)
+		if len(freed) != 1 || freed[0].Count != 1 || freed[0].Subject != "door" || freed[0].State != "on_fault" {
+			t.Fatalf("notes %+v, want one person", freed)
+		}
+		r.wantShown(r.scan(r.world.Payload), ticket.Admitted, lane.PassageWaiting)
+	})
+}
+
 func TestLane_MissingPartsAreRefused(t *testing.T) {
 	good := lane.Config{
 		Name: "L1", Ledger: &ledger.Ledger{}, Decide: ticket.Check, Lane: func() ticket.Lane { return ticket.Lane{} },

@@ -29,7 +29,7 @@ func (l *Lane) open(ctx context.Context, a ledger.Answer, shown Shown) {
 	shown.Verdict = ticket.Verdict{Reason: ticket.GateFault}
 	if errors.Is(err, drivers.ErrNotRunning) || errors.Is(err, drivers.ErrRefused) || errors.Is(err, drivers.ErrPermitOpen) {
 		shown.EndSeq = l.end(ctx, l.grant, ledger.Lapsed)
-		shown.Passage = PassageLapsed
+		shown.Passage, l.freeing = PassageLapsed, false
 		l.m.decided(shown, false)
 		l.show(shown)
 		return
@@ -71,7 +71,10 @@ func (l *Lane) finish(seq uint64, how ledger.End) {
 	s := l.m.shown
 	s.Passage, s.EndSeq, s.At = passageState(how), seq, l.cfg.Now()
 	l.m.ended()
-	l.grant, l.unsaid = 0, false
+	if l.freeing && how != ledger.Lapsed {
+		l.freed++
+	}
+	l.grant, l.unsaid, l.freeing = 0, false, false
 	l.show(s)
 }
 

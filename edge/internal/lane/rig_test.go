@@ -88,6 +88,7 @@ type rig struct {
 	world *decisions.World
 	gate  *fakeGate
 	kind  ticket.RequestKind
+	fault lane.OnFault
 
 	*ledger.Ledger
 	lane *lane.Lane
@@ -172,7 +173,7 @@ func (r *rig) apply(entries []wire.Entry) error {
 func (r *rig) newLane(name string, gate drivers.Gate) *lane.Lane {
 	r.t.Helper()
 	l, err := lane.New(lane.Config{
-		Name: name, Kind: r.kind, Lane: func() ticket.Lane { return r.present(name) }, Gate: gate, PermitFor: 5 * time.Second,
+		Name: name, Kind: r.kind, Lane: func() ticket.Lane { return r.present(name) }, Gate: gate, PermitFor: 5 * time.Second, OnFault: r.fault,
 		Ledger: r.Ledger, Decide: ticket.Check, Now: time.Now, Log: slog.New(slog.DiscardHandler), Show: r.show,
 	})
 	r.must(err)
@@ -311,15 +312,17 @@ func (r *rig) recall() (waits bool) {
 }
 
 // notes are the counted refusals in the journal.
-func (r *rig) notes() []ticket.Note {
+func (r *rig) notes() []ticket.Note { return r.notesOf(ticket.FactRefusalsRepeated) }
+
+func (r *rig) notesOf(kind ticket.FactKind) []ticket.Note {
 	r.t.Helper()
 	entries, err := r.Journal(1, 100_000, 64<<20)
 	r.must(err)
 	var out []ticket.Note
 	for i := range entries {
-		if ticket.FactKind(entries[i].Kind) == ticket.FactRefusalsRepeated {
+		if ticket.FactKind(entries[i].Kind) == kind {
 			var n ticket.Note
-			r.must(json.Unmarshal(entries[i].Body, &n))
+			r.must(n.Decode(entries[i].Body))
 			out = append(out, n)
 		}
 	}

@@ -2,15 +2,14 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
 	"strconv"
 	"sync/atomic"
 
 	"go.etcd.io/bbolt"
 
+	"yipiao/edge/internal/ledger/index"
 	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
@@ -49,7 +48,7 @@ func (l *Ledger) Reset(_ context.Context, epoch string) error {
 	s := l.feedSnapshot()
 	s.epoch, s.cursor, s.caughtUp = epoch, 0, 0
 	s.resyncs++
-	err := l.cat.db.Update(func(tx *bbolt.Tx) error { return putFeed(tx, s) })
+	err := l.cat.update(func(tx *bbolt.Tx) error { return putFeed(tx, s) })
 	if err == nil {
 		l.feed.snap.Store(&s)
 	}
@@ -61,22 +60,6 @@ func putFeed(tx *bbolt.Tx, s feedSnapshot) error {
 	return errors.Join(
 		meta.Put([]byte("feed_epoch"), []byte(s.epoch)), meta.Put([]byte("cursor"), u64(s.cursor)),
 		meta.Put([]byte("caught_up"), u64(s.caughtUp)), meta.Put([]byte("resyncs"), u64(s.resyncs)))
-}
-
-// A batch is a decoded page, in key order.
-type batch struct {
-	read     []wire.Entry // every entry that could be read
-	sessions []*sessionEntry
-	groups   []*ticket.GateGroup
-	keys     []*ticket.SignKey
-	tickets  []*ticket.Ticket
-	gone     []wire.Entry
-	aside    []wire.Entry
-}
-
-type sessionEntry struct {
-	S   ticket.Session `json:"s"`
-	Pos uint64         `json:"pos"`
 }
 
 // Apply applies one page in one transaction with its cursor: answers to recalls first become durable
@@ -94,17 +77,21 @@ func (l *Ledger) Apply(ctx context.Context, p *wire.Page) error {
 		return nil
 	}
 	b := decodePage(p)
-	if err := l.answerRecalls(ctx, b.tickets); err != nil {
+	if err := l.meetTickets(ctx, b); err != nil {
 		return err
 	}
-	b.tickets = l.newest(b.tickets)
+	for _, t := range b.tickets {
+		if l.x.Sessions.Number(t.Session) == 0 {
+			return fmt.Errorf("apply page: more sessions than this station can hold (65,535): session %d has no number", t.Session)
+		}
+	}
 	next := now
 	next.cursor = p.Next
 	if p.CaughtUp {
 		next.caughtUp = max(next.caughtUp, p.Next)
 	}
 	if len(p.Entries) > 0 || next != now {
-		if err := l.cat.db.Update(func(tx *bbolt.Tx) error { return l.store(tx, b, next) }); err != nil {
+		if err := l.cat.update(func(tx *bbolt.Tx) error { return l.store(tx, b, next) }); err != nil {
 			return fmt.Errorf("apply page: %w", err)
 		}
 	}
@@ -113,136 +100,81 @@ func (l *Ledger) Apply(ctx context.Context, p *wire.Page) error {
 	return nil
 }
 
-// decodePage sorts a page by what it is. What cannot be read goes aside, whole.
-func decodePage(p *wire.Page) *batch {
-	b := &batch{}
-	for i := range p.Entries {
-		e := &p.Entries[i]
-		if e.Gone {
-			b.gone = append(b.gone, *e)
-			continue
-		}
-		if !b.decode(e) {
-			kept := *e
-			if !json.Valid(kept.Body) {
-				kept.Body = nil // could not be stored either
-			}
-			b.aside = append(b.aside, kept)
-			continue
-		}
-		b.read = append(b.read, *e)
+// meetTickets bars and answers every recall in the batch and returns once the journal is durable up to
+// its end in memory at that moment, whoever wrote it (R3). That holds for a page without recalls too: a
+// grant may rest on a passage whose end is in memory only. What is older than the station knows already
+// leaves the batch: a feed that was rebuilt from an earlier time may bring it.
+func (l *Ledger) meetTickets(ctx context.Context, b *batch) error {
+	if len(b.tickets) == 0 {
+		return nil
 	}
-	sort.Slice(b.tickets, func(i, j int) bool {
-		x, y := b.tickets[i], b.tickets[j]
-		return x.Session < y.Session || x.Session == y.Session && x.ID < y.ID
-	})
-	return b
-}
-
-func (b *batch) decode(e *wire.Entry) bool {
-	switch e.Kind {
-	case wire.KindSession:
-		v := &sessionEntry{Pos: e.Pos}
-		if e.DecodeBody(&v.S) != nil {
-			return false
-		}
-		b.sessions = append(b.sessions, v)
-	case wire.KindGateGroup:
-		v := &ticket.GateGroup{}
-		if e.DecodeBody(v) != nil {
-			return false
-		}
-		b.groups = append(b.groups, v)
-	case wire.KindSignKey:
-		v := &ticket.SignKey{}
-		if e.DecodeBody(v) != nil {
-			return false
-		}
-		b.keys = append(b.keys, v)
-	case wire.KindTicket:
-		v := &ticket.Ticket{}
-		if e.DecodeBody(v) != nil {
-			return false
-		}
-		b.tickets = append(b.tickets, v)
-	default:
-		return false
-	}
-	return true
-}
-
-// answerRecalls bars and answers every recall in the page and returns once the journal is durable up
-// to its end in memory at that moment, whoever wrote it (R3). That holds for a page without recalls
-// too: a grant may rest on a passage whose end is in memory only.
-func (l *Ledger) answerRecalls(ctx context.Context, tickets []*ticket.Ticket) error {
-	waiting := false
-	for _, t := range tickets {
-		if t.Entry.Custody != ticket.CustodyRecalled {
-			waiting = l.mustWait(t) || waiting
-			continue
-		}
-		wait, err := l.answer(t)
+	waiting, kept := false, b.tickets[:0]
+	b.fresh = make([]bool, 0, len(b.tickets))
+	for _, t := range b.tickets {
+		m, err := l.meet(t)
 		if err != nil {
 			return err
 		}
-		waiting = waiting || wait
+		waiting = waiting || m.wait
+		if !m.older {
+			kept, b.fresh = append(kept, t), append(b.fresh, m.fresh)
+		}
 	}
 	if waiting {
 		return replica.ErrNotYet
 	}
-	if len(tickets) == 0 {
-		return nil
-	}
+	b.tickets = kept
 	return l.durable(ctx, l.journal.End())
 }
 
-// mustWait reports whether an entry that needs no answer meets a passage that has to end first; the
-// right is then barred, so that nothing new begins meanwhile.
-func (l *Ledger) mustWait(t *ticket.Ticket) bool {
-	r := l.get(t.ID)
+// A meeting is how an entry met what the station holds.
+type meeting struct {
+	wait  bool // for a passage that has to end first; the right is barred, so that nothing new begins
+	fresh bool // nothing was known of the ticket
+	older bool // than what is known of the ticket
+}
+
+func (l *Ledger) meet(t *ticket.Ticket) (m meeting, err error) {
+	slot, r := l.lock(t.ID)
+	if r == nil && t.Entry.Custody != ticket.CustodyRecalled && !l.signed(t.Session) {
+		return meeting{fresh: true}, nil
+	}
 	if r == nil {
-		return false
+		slot, r = l.obtain(t.ID)
+		m.fresh = true
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	held, _, _, wait := r.held.Offer(t.Entry)
-	if wait {
-		r.held.Recalling = held.Recalling
+	defer l.x.Unlock(slot)
+	m.older = r.Has(index.Known) && r.Ver > t.Ver
+	before := l.held(r)
+	held, kind, f, wait := before.Offer(t.Entry)
+	switch m.wait = wait; {
+	case wait, t.Entry.Custody == ticket.CustodyRecalled && kind == 0:
+		r.Set(index.Recalling, held.Recalling)
+	case kind == 0 && !m.older && (held.Gen != before.Gen || held.Holds != before.Holds):
+		// Nothing may begin on the old standing until putTicket brings the new one: a passage by signature
+		// would then hold up an entry that the cursor has passed.
+		r.Set(index.Recalling, true)
 	}
-	return wait
+	if kind != 0 {
+		err = l.answer(t, slot, r, kind, &f)
+	}
+	return m, err
 }
 
-// newest leaves out of a batch what is older than the station knows already: a feed that was rebuilt
-// from an earlier time may bring it.
-func (l *Ledger) newest(tickets []*ticket.Ticket) []*ticket.Ticket {
-	out := tickets[:0]
-	for _, t := range tickets {
-		if r := l.get(t.ID); r == nil || !r.knowsNewer(t) {
-			out = append(out, t)
-		}
-	}
-	return out
+// signed reports whether a session admits unknown tickets on their signature.
+func (l *Ledger) signed(id ticket.SessionID) bool {
+	se := l.venue.Load().sessions[id]
+	return se != nil && se.S.SignedEntry
 }
 
-func (r *row) knowsNewer(t *ticket.Ticket) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.t != nil && r.t.Ver > t.Ver
-}
-
-func (l *Ledger) answer(t *ticket.Ticket) (wait bool, err error) {
-	r := l.obtain(t.ID)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	held, kind, f, wait := r.held.Offer(t.Entry)
-	if kind == 0 {
-		r.held.Recalling = held.Recalling
-		return wait, nil
-	}
+// answer journals what a recall is answered with.
+func (l *Ledger) answer(t *ticket.Ticket, slot index.Slot, r *index.Row, kind ticket.FactKind, f *ticket.Fact) error {
 	f.Ticket, f.Session = t.ID, t.Session
 	ms, offset, _ := l.cfg.Clock.Now()
-	_, err = l.commit(r, kind, &f, ms, offset)
-	return false, err
+	w := works.Get().(*work)
+	defer works.Put(w)
+	_, err := l.commit(w, slot, r, kind, f, ms, offset)
+	return err
 }
 
 // store writes a batch and the cursor.
@@ -262,35 +194,105 @@ func (l *Ledger) store(tx *bbolt.Tx, b *batch, next feedSnapshot) error {
 			return err
 		}
 	}
-	for _, t := range b.tickets {
-		if err := l.cat.put(tx, bucketTicket, ticketKey(t.Session, t.ID), t); err != nil {
-			return err
-		}
+	if err := l.storeTickets(tx, b); err != nil {
+		return err
 	}
 	for i := range b.aside {
 		if err := l.cat.put(tx, bucketAside, asideKey(&b.aside[i]), b.aside[i]); err != nil {
 			return err
 		}
 	}
-	if len(l.aside) > 0 { // written under applyMu only, which is held
+	if len(l.venue.Load().aside) > 0 {
 		for i := range b.read {
-			if err := tx.Bucket(bucketAside).Delete(asideKey(&b.read[i])); err != nil {
+			if err := tx.Bucket(bucketAside).Delete(asideKey(b.read[i])); err != nil {
 				return err
 			}
 		}
 	}
+	b.left = make([]*ticket.Ticket, len(b.gone))
 	for i := range b.gone {
-		if err := l.remove(tx, &b.gone[i]); err != nil {
+		if err := l.remove(tx, b, i); err != nil {
 			return err
 		}
 	}
 	return putFeed(tx, next)
 }
 
+// sortedFill is how full leaves are left by keys that arrive in order, as at a first load.
+const sortedFill = 0.95
+
+// storeTickets writes the tickets and notes them for the next snapshot. What was stored of them before
+// is read first, because the index must forget their keys.
+func (l *Ledger) storeTickets(tx *bbolt.Tx, b *batch) error {
+	tickets, fresh := tx.Bucket(bucketTicket), l.snap.bucket(tx)
+	b.before = make([]*ticket.Ticket, len(b.tickets))
+	for i, t := range b.tickets {
+		if b.fresh[i] {
+			continue
+		}
+		old, err := l.replaced(tx, t)
+		if err != nil {
+			return err
+		}
+		b.before[i] = old
+	}
+	if l.feedSnapshot().caughtUp == 0 { // a first load: the hub stamps in the order of our keys
+		tickets.FillPercent = sortedFill
+	}
+	var scratch []byte
+	for _, t := range b.tickets {
+		if err := l.cat.putTicket(tickets, t, &scratch); err != nil {
+			return err
+		}
+		if err := l.snap.note(fresh, ticketKey(t.Session, t.ID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func asideKey(e *wire.Entry) []byte { return []byte(string(e.Kind) + "\x00" + e.Key) }
 
+// replaced returns what is stored of a ticket that is about to be stored, nil for nothing. A ticket that
+// has moved to another session leaves its old place, with its state.
+func (l *Ledger) replaced(tx *bbolt.Tx, t *ticket.Ticket) (*ticket.Ticket, error) {
+	slot, r := l.lock(t.ID)
+	if r == nil {
+		return nil, nil
+	}
+	was := l.session(r)
+	l.x.Unlock(slot)
+	key := ticketKey(was, t.ID)
+	var out *ticket.Ticket
+	old, found, err := l.cat.readTicket(tx, key)
+	switch {
+	case err != nil:
+		l.spoilt(err) // its keys stay behind in the index; every hit is compared in full
+	case found:
+		out = &old
+	}
+	if was == t.Session || was == 0 {
+		return out, nil
+	}
+	if err := tx.Bucket(bucketTicket).Delete(key); err != nil {
+		return nil, err
+	}
+	states := tx.Bucket(bucketState)
+	state := states.Get(key)
+	if state == nil {
+		return out, nil
+	}
+	h, last, err := decodeState(key, state)
+	if err != nil {
+		return nil, err
+	}
+	to := ticketKey(t.Session, t.ID)
+	return out, errors.Join(states.Put(to, encodeState(to, h, last)), states.Delete(key))
+}
+
 // remove deletes what a tombstone names. A ticket's state stays: its facts happened.
-func (l *Ledger) remove(tx *bbolt.Tx, e *wire.Entry) error {
+func (l *Ledger) remove(tx *bbolt.Tx, b *batch, i int) error {
+	e := &b.gone[i]
 	if err := tx.Bucket(bucketAside).Delete(asideKey(e)); err != nil {
 		return err
 	}
@@ -306,11 +308,27 @@ func (l *Ledger) remove(tx *bbolt.Tx, e *wire.Entry) error {
 	case wire.KindSignKey:
 		return tx.Bucket(bucketKey).Delete(u64(id))
 	case wire.KindTicket:
-		r := l.get(ticket.TicketID(id))
-		if r == nil || r.t == nil {
-			return nil
-		}
-		return tx.Bucket(bucketTicket).Delete(ticketKey(r.t.Session, r.t.ID))
+		return l.removeTicket(tx, b, i, ticket.TicketID(id))
 	}
 	return nil
+}
+
+func (l *Ledger) removeTicket(tx *bbolt.Tx, b *batch, i int, id ticket.TicketID) error {
+	slot, r := l.lock(id)
+	if r == nil {
+		return nil
+	}
+	key := ticketKey(l.session(r), id)
+	l.x.Unlock(slot)
+	old, found, err := l.cat.readTicket(tx, key)
+	if err != nil {
+		l.spoilt(err)
+	}
+	if found && err == nil {
+		b.left[i] = &old
+	}
+	if err := l.snap.note(l.snap.bucket(tx), key); err != nil {
+		return err
+	}
+	return tx.Bucket(bucketTicket).Delete(key)
 }

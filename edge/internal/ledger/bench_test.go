@@ -39,7 +39,7 @@ func BenchmarkDo(b *testing.B) {
 							return
 						}
 						req := request(w, 0, "door")
-						req.Payload = payloads[i%int64(len(payloads))]
+						req.Payload, req.Face = payloads[i%int64(len(payloads))], false
 						req.Nonce = ticket.Nonce{byte(c + 1), byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}
 						a, err := s.Do(context.Background(), req, ticket.Check)
 						if err != nil || a.Verdict.Outcome() != ticket.OutcomeAdmit {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bufio"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -8,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -23,20 +26,21 @@ var (
 	bucketGroup   = []byte("gate_group")
 	bucketKey     = []byte("sign_key")
 	bucketTicket  = []byte("ticket") // session ‖ ticket
-	bucketState   = []byte("state")  // ticket; written by checkpoints only, from facts only
+	bucketState   = []byte("state")  // session ‖ ticket; written by checkpoints only, from facts only
 	bucketAside   = []byte("unapplied")
 	bucketLocal   = []byte("local") // the station's own registry: devices, accounts
 )
 
-const catalogueFormat = "1"
+const catalogueFormat = "2"
 
 // catalogue is the bbolt file. bbolt serialises its writers itself.
 type catalogue struct {
 	db   *bbolt.DB
 	aead cipher.AEAD
+	salt *bufio.Reader // random bytes for nonces; guarded by bbolt's single writer
 }
 
-func openCatalogue(path string, key []byte) (*catalogue, error) {
+func newCatalogue(key []byte) (*catalogue, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: data key: %w", err)
@@ -45,22 +49,61 @@ func openCatalogue(path string, key []byte) (*catalogue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: data key: %w", err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("catalogue %s is in use by another process", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("catalogue %s: %w", path, err)
-	}
-	if err := prepare(db, path); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return &catalogue{db: db, aead: aead}, nil
+	return &catalogue{aead: aead, salt: bufio.NewReaderSize(rand.Reader, 12<<10)}, nil
 }
 
-// prepare makes the buckets of a new file and refuses a file of another format.
-func prepare(db *bbolt.DB, path string) error {
-	return db.Update(func(tx *bbolt.Tx) error {
+func openCatalogue(path string, key []byte) (c *catalogue, err error) {
+	if c, err = newCatalogue(key); err != nil {
+		return nil, err
+	}
+	defer damage(&err)
+	if c.db, err = openFile(path, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType}); err != nil {
+		return nil, err
+	}
+	if err := c.prepare(path); err != nil {
+		return nil, errors.Join(err, c.db.Close())
+	}
+	return c, nil
+}
+
+// openFile is bbolt's Open with errors that say what to do.
+func openFile(path string, o *bbolt.Options) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, o)
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return nil, fmt.Errorf("catalogue %s is in use by another process", path)
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return nil, fmt.Errorf("%w: catalogue %s: %w", ErrDamaged, path, err)
+	case err != nil:
+		return nil, fmt.Errorf("catalogue %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// ErrDamaged is returned where the catalogue is not what was written. It wraps what was seen.
+var ErrDamaged = errors.New("ledger: catalogue is damaged")
+
+// damage turns a panic of bbolt, which is how it answers to pages that make no sense, into ErrDamaged.
+func damage(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("%w: %v", ErrDamaged, p)
+	}
+}
+
+// update and view are bbolt's, but a damaged file is an error and no panic.
+func (c *catalogue) update(use func(*bbolt.Tx) error) (err error) {
+	defer damage(&err)
+	return c.db.Update(use)
+}
+
+func (c *catalogue) view(use func(*bbolt.Tx) error) (err error) {
+	defer damage(&err)
+	return c.db.View(use)
+}
+
+// prepare makes the buckets of a new file and refuses a file of another format or key.
+func (c *catalogue) prepare(path string) error {
+	return c.db.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{bucketMeta, bucketSession, bucketGroup, bucketKey, bucketTicket, bucketState, bucketAside, bucketLocal} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 				return fmt.Errorf("catalogue: %w", err)
@@ -70,43 +113,67 @@ func prepare(db *bbolt.DB, path string) error {
 		if have := meta.Get([]byte("format")); have != nil && string(have) != catalogueFormat {
 			return fmt.Errorf("catalogue %s has format %s, this program reads %s", path, have, catalogueFormat)
 		}
-		return meta.Put([]byte("format"), []byte(catalogueFormat))
+		if sealed := meta.Get(keyCanary); sealed != nil {
+			if _, err := c.openTo(nil, bucketMeta, keyCanary, sealed); err != nil {
+				return fmt.Errorf("catalogue %s was sealed with another station's key", path)
+			}
+			return nil
+		}
+		sealed, err := c.sealTo(nil, bucketMeta, keyCanary, []byte(canary))
+		if err != nil {
+			return err
+		}
+		return errors.Join(meta.Put(keyCanary, sealed), meta.Put([]byte("format"), []byte(catalogueFormat)))
 	})
 }
 
 func (c *catalogue) close() error { return c.db.Close() }
 
-// seal encrypts v as JSON, bound to its bucket and key so that values cannot be swapped on the disk.
-func (c *catalogue) seal(bucket, key []byte, v any) ([]byte, error) {
-	plain, err := json.Marshal(v)
+// sealTo appends the sealed form of plain to dst, bound to its bucket and key so that values cannot be
+// swapped on the disk. It is for the holder of the write transaction.
+func (c *catalogue) sealTo(dst, bucket, key, plain []byte) ([]byte, error) {
+	n := c.aead.NonceSize()
+	at := len(dst)
+	dst = append(append(dst, 1), make([]byte, n)...) // 1 is the key's number
+	if _, err := io.ReadFull(c.salt, dst[at+1:]); err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	var place [64]byte
+	return c.aead.Seal(dst, dst[at+1:at+1+n], plain, append(append(place[:0], bucket...), key...)), nil
+}
+
+// openTo is the reverse of sealTo.
+func (c *catalogue) openTo(dst, bucket, key, sealed []byte) ([]byte, error) {
+	n := c.aead.NonceSize()
+	if len(sealed) < 1+n || sealed[0] != 1 {
+		return nil, fmt.Errorf("%w: %s: value of unknown form", ErrDamaged, bucket)
+	}
+	var place [64]byte
+	plain, err := c.aead.Open(dst, sealed[1:1+n], sealed[1+n:], append(append(place[:0], bucket...), key...))
 	if err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
+		return nil, fmt.Errorf("%w: %s: value does not open with this station's key: %w", ErrDamaged, bucket, err)
 	}
-	out := make([]byte, 1+c.aead.NonceSize(), 1+c.aead.NonceSize()+len(plain)+c.aead.Overhead())
-	out[0] = 1 // key number
-	if _, err := rand.Read(out[1:]); err != nil {
-		return nil, fmt.Errorf("seal: %w", err)
-	}
-	return c.aead.Seal(out, out[1:], plain, append(append([]byte(nil), bucket...), key...)), nil
+	return plain, nil
 }
 
 func (c *catalogue) unseal(bucket, key, sealed []byte, v any) error {
-	n := c.aead.NonceSize()
-	if len(sealed) < 1+n || sealed[0] != 1 {
-		return fmt.Errorf("catalogue: %s: value of unknown form", bucket)
-	}
-	plain, err := c.aead.Open(nil, sealed[1:1+n], sealed[1+n:], append(append([]byte(nil), bucket...), key...))
+	plain, err := c.openTo(nil, bucket, key, sealed)
 	if err != nil {
-		return fmt.Errorf("catalogue: %s: value does not open with this station's key: %w", bucket, err)
+		return err
 	}
 	if err := json.Unmarshal(plain, v); err != nil {
-		return fmt.Errorf("catalogue: %s: %w", bucket, err)
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, bucket, err)
 	}
 	return nil
 }
 
+// put stores v as sealed JSON.
 func (c *catalogue) put(tx *bbolt.Tx, bucket, key []byte, v any) error {
-	sealed, err := c.seal(bucket, key, v)
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("seal: %w", err)
+	}
+	sealed, err := c.sealTo(nil, bucket, key, plain)
 	if err != nil {
 		return err
 	}
@@ -133,26 +200,38 @@ const (
 	flagRecalling
 )
 
-// encodeState packs Held: gen 4, used 2, flags 1, passage 1, last ms 8, last sequence 8, lane.
-func encodeState(h ticket.Held, last uint64) []byte {
-	b := binary.BigEndian.AppendUint32(make([]byte, 0, 24+len(h.LastAt)), h.Gen)
+// stateSize is the length of an encoded state without its lane.
+const stateSize = 4 + 2 + 1 + 1 + 8 + 8 + 4
+
+// encodeState packs Held: gen 4, used 2, flags 1, passage 1, last ms 8, last sequence 8, lane, and the
+// CRC-32C 4 of key and all that: bbolt has no checksum of its own for data.
+func encodeState(key []byte, h ticket.Held, last uint64) []byte {
+	b := binary.BigEndian.AppendUint32(make([]byte, 0, stateSize+len(h.LastAt)), h.Gen)
 	b = binary.BigEndian.AppendUint16(b, h.Used)
 	flags := byte(bit(h.Holds)*flagHolds | bit(h.Inside)*flagInside | bit(h.Recalling)*flagRecalling)
 	b = append(b, flags, byte(h.Passage))
 	b = binary.BigEndian.AppendUint64(b, uint64(h.LastMs))
 	b = binary.BigEndian.AppendUint64(b, last)
-	return append(b, h.LastAt...)
+	b = append(b, h.LastAt...)
+	return binary.BigEndian.AppendUint32(b, stateSum(key, b))
 }
 
-func decodeState(b []byte) (h ticket.Held, last uint64, err error) {
-	if len(b) < 24 {
-		return h, 0, fmt.Errorf("catalogue: state of %d bytes, want at least 24", len(b))
+func stateSum(key, b []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, b)
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func decodeState(key, b []byte) (h ticket.Held, last uint64, err error) {
+	end := len(b) - 4
+	if len(b) < stateSize || binary.BigEndian.Uint32(b[end:]) != stateSum(key, b[:end]) {
+		return h, 0, fmt.Errorf("%w: state of a ticket", ErrDamaged)
 	}
 	h.Gen = binary.BigEndian.Uint32(b)
 	h.Used = binary.BigEndian.Uint16(b[4:])
 	h.Holds, h.Inside, h.Recalling = b[6]&flagHolds != 0, b[6]&flagInside != 0, b[6]&flagRecalling != 0
 	h.Passage = ticket.Passage(b[7])
 	h.LastMs = int64(binary.BigEndian.Uint64(b[8:]))
-	h.LastAt = string(b[24:])
+	h.LastAt = string(b[24:end])
 	return h, binary.BigEndian.Uint64(b[16:]), nil
 }

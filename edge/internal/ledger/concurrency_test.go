@@ -39,7 +39,7 @@ func (s *station) world() *decisions.World {
 func request(w *decisions.World, nonce byte, lane string) *ledger.Request {
 	return &ledger.Request{
 		Kind: ticket.RequestEntry, Payload: w.Payload, Nonce: ticket.Nonce{nonce}, Device: "h1",
-		Permitted: true, Lane: w.Lanes[lane],
+		Permitted: true, Lane: w.Lanes[lane], Face: true,
 	}
 }
 
@@ -104,7 +104,7 @@ func TestOneNonceManyCallers(t *testing.T) {
 	s.restart()
 	if a := s.do(request(w, 7, "door")); a.Verdict.Reason != ticket.Admitted || !a.Repeated {
 		t.Fatalf("after a restart: %s, repeated %v", a.Verdict.Reason, a.Repeated)
-	} else if a.Ticket == nil || a.Ticket.Seat == "" || a.Session == nil {
+	} else if a.Ticket == 0 || a.Seat == "" || a.Session == nil {
 		t.Fatal("after a restart: the answer has lost its seat or session")
 	}
 }

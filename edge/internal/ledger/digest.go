@@ -1,32 +1,30 @@
 package ledger
 
-import "yipiao/sync/ticket"
+import (
+	"yipiao/edge/internal/ledger/index"
+	"yipiao/sync/ticket"
+)
 
 // Digests returns the custody digest of every session (sync.md section 5), with the number of tickets
 // in each. It is exact for a journal position only while nothing is decided; compare End before and after.
 func (l *Ledger) Digests() map[ticket.SessionID]SessionDigest {
-	l.mu.RLock()
-	rows := make([]*row, 0, len(l.rows))
-	for _, r := range l.rows {
-		rows = append(rows, r)
-	}
-	l.mu.RUnlock()
 	sums := make(map[ticket.SessionID]*SessionDigest)
-	for _, r := range rows {
-		r.mu.Lock()
-		t, h := r.t, r.held
-		r.mu.Unlock()
-		if t == nil {
+	for s := range l.x.All() {
+		l.x.Lock(s)
+		r := l.x.Row(s)
+		known, id, session, used, standing := r.Has(index.Known), r.ID, l.session(r), r.Used, l.standing(r)
+		l.x.Unlock(s)
+		if !known || id == 0 {
 			continue
 		}
-		d := sums[t.Session]
+		d := sums[session]
 		if d == nil {
 			d = &SessionDigest{}
-			sums[t.Session] = d
+			sums[session] = d
 		}
 		d.Tickets++
-		d.Used += int(h.Used)
-		d.Digest.Add(l.standing(t, h))
+		d.Used += int(used)
+		d.Digest.Add(standing)
 	}
 	out := make(map[ticket.SessionID]SessionDigest, len(sums))
 	for id, d := range sums {
@@ -42,9 +40,9 @@ type SessionDigest struct {
 	Used    int // uses of all rights together
 }
 
-func (l *Ledger) standing(t *ticket.Ticket, h ticket.Held) ticket.Standing {
-	s := ticket.Standing{Ticket: t.ID, Ver: t.Ver, Gen: h.Gen, Hand: t.Entry.Hand, Used: h.Used, Inside: h.Inside}
-	if h.Holds {
+func (l *Ledger) standing(r *index.Row) ticket.Standing {
+	s := ticket.Standing{Ticket: r.ID, Ver: r.Ver, Gen: r.Gen, Hand: r.Hand, Used: r.Used, Inside: r.Has(index.Inside)}
+	if r.Has(index.Holds) {
 		s.Holder = l.cfg.Self
 	}
 	return s

@@ -2,12 +2,11 @@ package ledger
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
+	"yipiao/edge/internal/ledger/index"
 	"yipiao/sync/journal"
 	"yipiao/sync/ticket"
 )
@@ -20,6 +19,7 @@ type Request struct {
 	Device    string       // registry id of the asking device
 	Permitted bool         // whether the registry lets it ask this at this lane
 	Lane      ticket.Lane  // Now is filled in here
+	Face      bool         // whether the answer is to say what people read: seat, masked holder
 	// Gated says that a gate will report how the passage ends; Counter is the gate's own counter
 	// before it, if it has one, and PermitFor how long it stays open.
 	Gated     bool
@@ -36,11 +36,11 @@ type Answer struct {
 	Seq      uint64 // journal position of the fact; for a repeated nonce that of the first answer; 0 for none
 	Repeated bool   // an answer given before to the same request
 	TimeMs   int64
-	Ticket   *ticket.Ticket  // nil where none was recognised; do not change
-	Session  *ticket.Session // nil likewise
+	Ticket   ticket.TicketID // 0 where none was recognised: a forged code must not show whose seat it names
+	Seat     string          // with Request.Face, of a ticket that the feed has
+	Holder   string          // likewise; masked
+	Session  *ticket.Session // nil where none was recognised; do not change
 	Class    ticket.CodeClass
-
-	about ticket.TicketID // of an answer found in the journal: its ticket, to be looked up when told again
 }
 
 // Decide is the decision function; the station uses ticket.Check.
@@ -50,197 +50,217 @@ type Decide func(*ticket.Scene, int64) ticket.Verdict
 // rests on is durable. The decision and its fact are one step under the ticket's lock (R4). An error
 // is ErrFault (nothing may open; retrying with the same nonce is safe) or ctx's.
 func (l *Ledger) Do(ctx context.Context, req *Request, decide Decide) (Answer, error) {
+	w := works.Get().(*work)
+	defer works.Put(w)
 	if req.Nonce.IsZero() {
-		a, wait, err := l.decide(req, nil, decide)
-		if err != nil {
-			return a, err
+		a, wait, err := l.decide(w, req, decide)
+		if err == nil {
+			l.face(req, &a)
+			err = l.durable(ctx, wait)
 		}
-		return a, l.durable(ctx, wait)
-	}
-	sum := requestSum(req)
-	n, mine := l.nonces.begin(nonceKey{req.Device, req.Nonce}, sum)
-	if !mine {
-		return l.repeat(ctx, n, sum)
-	}
-	a, wait, err := l.decide(req, &sum, decide)
-	l.nonces.finish(n, a, err == nil && a.Seq != 0 && a.Verdict.Reason.Final())
-	if err != nil {
 		return a, err
 	}
-	return a, l.durable(ctx, wait)
+	w.request(req)
+	key := l.nonces.key(req.Device, req.Nonce)
+	if seq, err := l.nonces.begin(ctx, key); err != nil || seq != 0 {
+		return l.repeat(ctx, w, req, seq, err)
+	}
+	a, wait, err := l.decide(w, req, decide)
+	l.nonces.finish(key, final(&a, err))
+	if err == nil {
+		l.face(req, &a)
+		err = l.durable(ctx, wait)
+	}
+	return a, err
 }
 
-// requestSum identifies what is asked under a nonce.
-func requestSum(req *Request) ticket.Hash {
-	h := sha256.New()
-	_, _ = fmt.Fprintf(h, "%s\x00%s\x00%s", req.Kind, req.Lane.Name, req.Payload)
-	return ticket.Hash(h.Sum(nil)[:ticket.HashSize])
+// final is the sequence under which an answer is kept for its nonce, 0 for one that is not.
+func final(a *Answer, err error) uint64 {
+	if err != nil || !a.Verdict.Reason.Final() {
+		return 0
+	}
+	return a.Seq
 }
 
-// repeat answers a nonce that was seen before; the first answer may still be on its way to the disk.
-func (l *Ledger) repeat(ctx context.Context, n *nonceRec, sum ticket.Hash) (Answer, error) {
-	select {
-	case <-n.done:
-	case <-ctx.Done():
-		return Answer{}, ctx.Err()
+// repeat tells the answer that stands at seq, if the same was asked.
+func (l *Ledger) repeat(ctx context.Context, w *work, req *Request, seq uint64, err error) (Answer, error) {
+	if err == nil {
+		err = l.durable(ctx, seq)
 	}
-	a := n.answer
-	s := ticket.Scene{Prior: &ticket.Prior{Same: n.sum == sum, Verdict: a.Verdict}}
-	switch {
-	case !n.final: // the first attempt ended without a final answer: ask again
-		return Answer{}, fmt.Errorf("%w: first attempt of this nonce failed", ErrFault)
-	case n.sum != sum:
-		return Answer{Verdict: ticket.Check(&s, 0)}, nil
-	}
-	if err := l.durable(ctx, a.Seq); err != nil {
+	if err != nil {
 		return Answer{}, err
 	}
-	a.Verdict, a.Repeated = ticket.Check(&s, 0), true
-	if a.about != 0 {
-		l.look(&a)
+	e, err := l.entry(seq)
+	if err == nil {
+		err = w.fact.Decode(e.Body)
+	}
+	if err != nil {
+		return Answer{}, fmt.Errorf("%w: read answer %d: %w", ErrFault, seq, err)
+	}
+	f := &w.fact
+	s := ticket.Scene{Prior: &ticket.Prior{Same: f.Request != nil && *f.Request == w.sum}}
+	if f.Verdict != nil {
+		s.Prior.Verdict = *f.Verdict
+	}
+	a := Answer{Verdict: ticket.Check(&s, 0)}
+	if !s.Prior.Same {
+		return a, nil
+	}
+	a.Seq, a.TimeMs, a.Repeated = seq, e.TimeMs, true
+	switch out := a.Verdict.Outcome(); {
+	case out == ticket.OutcomeAdmit, out == ticket.OutcomeExit, a.Verdict.Reason == ticket.MaxEntries:
+		a.Ticket = f.Ticket // only after a genuine code
+		if se := l.venue.Load().sessions[f.Session]; se != nil {
+			a.Session = &se.S
+		}
+		l.face(req, &a)
 	}
 	return a, nil
 }
 
-// look adds ticket and session to an answer of before the start.
-func (l *Ledger) look(a *Answer) {
-	if r := l.get(a.about); r != nil {
-		r.mu.Lock()
-		a.Ticket = r.t
-		r.mu.Unlock()
+// entry reads one durable entry.
+func (l *Ledger) entry(seq uint64) (journal.Entry, error) {
+	entries, err := l.journal.Read(seq, 1, 1)
+	if err == nil && (len(entries) == 0 || entries[0].Seq != seq) {
+		err = fmt.Errorf("entry %d is not there", seq)
 	}
-	if a.Ticket == nil {
+	if err != nil {
+		return journal.Entry{}, err
+	}
+	return entries[0], nil
+}
+
+// face adds what people read, while the disk is busy with the fact.
+func (l *Ledger) face(req *Request, a *Answer) {
+	if !req.Face || a.Ticket == 0 {
 		return
 	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if se := l.sessions[a.Ticket.Session]; se != nil {
-		a.Session = &se.s
+	if t, known := l.body(a.Ticket); known {
+		a.Seat, a.Holder = t.Seat, t.Holder
 	}
 }
 
 // decide takes the decision and appends its fact; wait is the sequence that must be durable before
 // the answer may be told, 0 for none.
-func (l *Ledger) decide(req *Request, sum *ticket.Hash, decide Decide) (a Answer, wait uint64, err error) {
+func (l *Ledger) decide(w *work, req *Request, decide Decide) (a Answer, wait uint64, err error) {
 	ms, offset, trusted := l.cfg.Clock.Now()
-	s := ticket.Scene{
-		Kind: req.Kind, Self: l.cfg.Self, Permitted: req.Permitted, Lane: req.Lane, ClockOK: trusted,
-	}
-	var r *row
+	v := l.venue.Load()
+	s := &w.scene
+	*s = ticket.Scene{Kind: req.Kind, Self: l.cfg.Self, Permitted: req.Permitted, Lane: req.Lane, ClockOK: trusted}
+	var slot index.Slot
+	var r *index.Row
 	lookup := func(id ticket.TicketID) *ticket.Ticket {
 		if r == nil {
-			if r = l.get(id); r == nil {
-				return nil
-			}
-			r.mu.Lock()
+			slot, r = l.lock(id)
 		}
-		s.Held = r.held
-		return r.t
+		if r == nil || !l.view(r, &w.ticket) {
+			return nil
+		}
+		return &w.ticket
 	}
 	defer func() {
 		if r != nil {
-			r.mu.Unlock()
+			l.x.Unlock(slot)
 		}
 	}()
-	s.Class, s.Cred = ticket.Classify(req.Payload, l.cfg.Tenant, lookup, l.signKey)
+	s.Class, s.Cred = ticket.Classify(req.Payload, l.cfg.Tenant, lookup, v.signKey)
 	genuine := s.Class == ticket.ClassExact || s.Class == ticket.ClassSigned
 	if genuine && r == nil { // unknown, but signed: it may become a row by this very request
-		r = l.obtain(s.Cred.Ticket)
-		r.mu.Lock()
+		slot, r = l.obtain(s.Cred.Ticket)
 	}
 	if r != nil {
-		s.Ticket, s.Held = r.t, r.held
+		s.Held = l.held(r)
+		if l.view(r, &w.ticket) {
+			s.Ticket = &w.ticket
+			l.when(s)
+		}
 	}
-	l.surroundings(&s, ms)
-	v := decide(&s, ms)
-	a = Answer{Verdict: v, TimeMs: ms, Ticket: s.Ticket, Session: s.Session, Class: s.Class}
-	if !genuine {
-		a.Ticket = nil // a forged code must not show whose seat it names
+	l.surroundings(v, s, ms)
+	w.verdict = decide(s, ms)
+	a = Answer{Verdict: w.verdict, TimeMs: ms, Session: s.Session, Class: s.Class}
+	if genuine && s.Ticket != nil {
+		a.Ticket = s.Ticket.ID
 	}
-	kind, f := req.fact(&s, v, sum)
-	if !v.Reason.Final() {
+	if !w.verdict.Reason.Final() {
 		return a, 0, nil
 	}
+	kind := w.exercise(req)
 	if r != nil {
-		wait = r.last
+		wait = l.dirty.last(slot)
 	}
-	if kind == ticket.FactRefused && sum == nil && req.Counted != nil && req.Counted(v.Reason) {
+	if kind == ticket.FactRefused && req.Nonce.IsZero() && req.Counted != nil && req.Counted(w.verdict.Reason) {
 		return a, wait, nil
 	}
-	if a.Seq, err = l.commit(r, kind, &f, ms, offset); err != nil {
+	if a.Seq, err = l.commit(w, slot, r, kind, &w.fact, ms, offset); err != nil {
 		return a, 0, err
 	}
-	if kind != ticket.FactRefused || sum != nil {
+	if kind != ticket.FactRefused || !req.Nonce.IsZero() {
 		wait = a.Seq // refusals at a lane's own scanner wait only for what they rest on
 	}
 	return a, wait, nil
 }
 
-// fact is what a verdict on the request becomes in the journal.
-func (req *Request) fact(s *ticket.Scene, v ticket.Verdict, sum *ticket.Hash) (ticket.FactKind, ticket.Fact) {
-	kind, f := ticket.Exercise(s, v, req.Gated)
-	f.Device, f.Request = req.Device, sum
-	if sum != nil {
-		f.Nonce = &req.Nonce
+// when adds the time of a refund, which stands in the catalogue only.
+func (l *Ledger) when(s *ticket.Scene) {
+	if s.Ticket.Status != ticket.StatusRefunded {
+		return
 	}
-	if kind == ticket.FactEntryGranted && req.Gated {
-		f.Counter, f.PermitS = req.Counter, uint8(req.PermitFor/time.Second)
-	}
-	return kind, f
+	full := *s.Ticket
+	l.stored(&full)
+	s.Ticket.StatusMs = full.StatusMs
 }
 
-// commit appends a fact about a row (nil for something that is no ticket of ours), whose lock is
-// held, and folds it.
-func (l *Ledger) commit(r *row, kind ticket.FactKind, f *ticket.Fact, ms int64, offset int32) (uint64, error) {
-	body, err := json.Marshal(f)
-	if err != nil {
-		return 0, fmt.Errorf("%w: encode fact: %w", ErrFault, err)
-	}
-	rec := journal.Record{Kind: journal.Kind(kind), TimeMs: ms, OffsetMs: offset, Body: body}
+// commit appends a fact about a locked row (nil for something that is no ticket of ours) and folds it.
+func (l *Ledger) commit(w *work, slot index.Slot, r *index.Row, kind ticket.FactKind, f *ticket.Fact, ms int64, offset int32) (uint64, error) {
+	w.buf = f.Append(w.buf[:0])
+	w.recs[0] = journal.Record{Kind: journal.Kind(kind), TimeMs: ms, OffsetMs: offset, Body: w.buf}
 	if r == nil || kind == ticket.FactRefused {
-		return l.append(rec)
+		return l.append(w.recs[:])
 	}
 	write := l.append
 	if kind != ticket.FactEntryGranted {
 		write = l.appendReserve // it ends what was begun
 	}
-	l.dirty.add(f.Ticket, r) // before the append: see Checkpoint
-	if kind == ticket.FactEntryGranted && f.Gated {
+	l.dirty.mark(slot) // before the append: see Checkpoint
+	gated := kind == ticket.FactEntryGranted && f.Gated
+	if gated {
 		l.open.begin()
 		defer l.open.end()
 	}
-	seq, err := write(rec)
+	seq, err := write(w.recs[:])
 	if err != nil {
 		return 0, err
 	}
-	if kind == ticket.FactEntryGranted && f.Gated {
+	l.dirty.moved(slot, seq)
+	if gated {
 		l.open.add(seq, f)
 	}
-	l.fold(r, kind, f, seq, ms)
+	l.fold(r, kind, f, ms)
 	return seq, nil
 }
 
-func (l *Ledger) append(rec journal.Record) (uint64, error) {
-	seq, err := l.journal.Append(rec)
+func (l *Ledger) append(recs []journal.Record) (uint64, error) {
+	seq, err := l.journal.Append(recs...)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrFault, err)
 	}
-	l.bytes.Add(uint64(len(rec.Body)))
+	l.bytes.Add(uint64(len(recs[0].Body)))
 	return seq, nil
 }
 
 // appendReserve may use what the log keeps back for the ends of passages when the disk is full.
-func (l *Ledger) appendReserve(rec journal.Record) (uint64, error) {
+func (l *Ledger) appendReserve(recs []journal.Record) (uint64, error) {
 	log, ok := l.journal.(interface {
 		AppendReserve(recs ...journal.Record) (uint64, error)
 	})
 	if !ok {
-		return l.append(rec)
+		return l.append(recs)
 	}
-	seq, err := log.AppendReserve(rec)
+	seq, err := log.AppendReserve(recs...)
 	if err != nil {
 		return 0, fmt.Errorf("%w: %w", ErrFault, err)
 	}
+	l.bytes.Add(uint64(len(recs[0].Body)))
 	return seq, nil
 }
 
@@ -257,49 +277,27 @@ func (l *Ledger) durable(ctx context.Context, seq uint64) error {
 }
 
 // surroundings fills in what the scene knows besides the ticket.
-func (l *Ledger) surroundings(s *ticket.Scene, ms int64) {
+func (l *Ledger) surroundings(v *venue, s *ticket.Scene, ms int64) {
 	id, group := s.Cred.Session, s.Cred.Group
 	if s.Ticket != nil {
 		id, group = s.Ticket.Session, s.Ticket.Group
 	}
 	caught := l.feedSnapshot().caughtUp
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if se := l.sessions[id]; se != nil {
-		s.Session, s.CaughtUp = &se.s, se.pos <= caught
-	}
-	s.Group = l.groups[group]
-	s.Unreadable = l.unread[s.Cred.Ticket] > 0
-	s.Lane.Now = l.nowLocked(s.Lane.Hall, ms)
-}
-
-// nowLocked is the session of a hall that admits at ms. The venue's sessions are few.
-func (l *Ledger) nowLocked(hall ticket.HallID, ms int64) ticket.SessionID {
-	var found ticket.SessionID
-	for id, se := range l.sessions {
-		open := se.s.Status == ticket.SessionPlanned && se.s.AdmitFromMs <= ms && ms < se.s.EndMs
-		if se.s.Hall == hall && open && (found == 0 || id < found) {
-			found = id
+	if se := v.sessions[id]; se != nil {
+		s.Session, s.CaughtUp = &se.S, se.Pos <= caught
+		if ms < se.S.AdmitFromMs { // only then does anybody ask which session admits now
+			s.Lane.Now = v.now(s.Lane.Hall, ms)
 		}
 	}
-	return found
-}
-
-func (l *Ledger) signKey(id ticket.KeyID) (ticket.SignKey, bool) {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	k, ok := l.keys[id]
-	return k, ok
+	s.Group = v.groups[group]
+	s.Unreadable = v.unread[s.Cred.Ticket] > 0
+	s.Resyncing = caught == 0
 }
 
 // Note journals a fact that is not about a ticket and returns its sequence once it is durable.
 func (l *Ledger) Note(ctx context.Context, kind ticket.FactKind, n ticket.Note) (uint64, error) {
-	body, err := json.Marshal(n)
-	if err != nil {
-		return 0, fmt.Errorf("encode note: %w", err)
-	}
 	ms, offset, _ := l.cfg.Clock.Now()
-	seq, err := l.append(journal.Record{Kind: journal.Kind(kind), TimeMs: ms, OffsetMs: offset, Body: body})
+	seq, err := l.append([]journal.Record{{Kind: journal.Kind(kind), TimeMs: ms, OffsetMs: offset, Body: n.Append(nil)}})
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/json"
 
 	"yipiao/sync/ticket"
 )
@@ -23,6 +22,7 @@ func (o *observer) start(l *Ledger) {
 		if l.cfg.Observe == nil {
 			return
 		}
+		var reader ticket.FactReader
 		for l.journal.Wait(ctx, o.next) == nil {
 			entries, err := l.journal.Read(o.next, 256, 1<<20)
 			if err != nil || len(entries) == 0 {
@@ -33,10 +33,10 @@ func (o *observer) start(l *Ledger) {
 				seen := Observed{Seq: e.Seq, TimeMs: e.TimeMs, Kind: ticket.FactKind(e.Kind)}
 				if seen.Kind.OfTicket() {
 					seen.Fact = &ticket.Fact{}
-					err = json.Unmarshal(e.Body, seen.Fact)
+					err = reader.Fact(e.Body, seen.Fact)
 				} else {
 					seen.Note = &ticket.Note{}
-					err = json.Unmarshal(e.Body, seen.Note)
+					err = seen.Note.Decode(e.Body)
 				}
 				if err == nil {
 					l.cfg.Observe(seen)

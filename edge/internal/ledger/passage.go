@@ -28,8 +28,16 @@ func (p *passages) init() { p.bySeq = make(map[uint64]ticket.Fact) }
 func (p *passages) begin() { p.mu.Lock() }
 func (p *passages) end()   { p.mu.Unlock() }
 
-// add is called between begin and end.
-func (p *passages) add(seq uint64, f *ticket.Fact) { p.bySeq[seq] = *f }
+// add is called between begin and end. The fact is kept without what belongs to the request.
+func (p *passages) add(seq uint64, f *ticket.Fact) {
+	kept := *f
+	if f.Verdict != nil {
+		v := *f.Verdict
+		kept.Verdict = &v
+	}
+	kept.Nonce, kept.Request = nil, nil
+	p.bySeq[seq] = kept
+}
 
 func (p *passages) get(seq uint64) (ticket.Fact, bool) {
 	p.mu.Lock()
@@ -42,6 +50,12 @@ func (p *passages) remove(seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.bySeq, seq)
+}
+
+func (p *passages) len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.bySeq)
 }
 
 // oldest is the lowest open sequence, or limit where none is lower.
@@ -86,20 +100,19 @@ func (l *Ledger) EndPassage(ctx context.Context, grant uint64, how End) (uint64,
 	if !ok {
 		return 0, nil
 	}
-	r := l.get(f.Ticket)
-	if r == nil {
-		return 0, fmt.Errorf("end passage: grant %d names a ticket without a row", grant)
-	}
-	seq, err := l.endPassage(r, grant, &f, how)
+	seq, err := l.endPassage(grant, &f, how)
 	if err != nil || seq == 0 {
 		return 0, err
 	}
 	return seq, l.durable(ctx, seq)
 }
 
-func (l *Ledger) endPassage(r *row, grant uint64, granted *ticket.Fact, how End) (uint64, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (l *Ledger) endPassage(grant uint64, granted *ticket.Fact, how End) (uint64, error) {
+	slot, r := l.lock(granted.Ticket)
+	if r == nil {
+		return 0, fmt.Errorf("end passage: grant %d names a ticket without a row", grant)
+	}
+	defer l.x.Unlock(slot)
 	if _, still := l.open.get(grant); !still {
 		return 0, nil
 	}
@@ -113,7 +126,9 @@ func (l *Ledger) endPassage(r *row, grant uint64, granted *ticket.Fact, how End)
 	}
 	f.Device = granted.Device
 	ms, offset, _ := l.cfg.Clock.Now()
-	seq, err := l.commit(r, kind, &f, ms, offset)
+	w := works.Get().(*work)
+	defer works.Put(w)
+	seq, err := l.commit(w, slot, r, kind, &f, ms, offset)
 	if err != nil {
 		return 0, err
 	}

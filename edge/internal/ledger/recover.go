@@ -2,13 +2,14 @@ package ledger
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"sort"
 
 	"go.etcd.io/bbolt"
 
+	"yipiao/edge/internal/ledger/index"
 	"yipiao/sync/journal"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
@@ -16,14 +17,17 @@ import (
 
 // A Report says what a start found.
 type Report struct {
-	Tickets  int    // in the catalogue
+	Tickets  int    // that the feed knows
 	Sessions int    // of the venue
-	Covered  uint64 // journal sequence of the last checkpoint
+	Covered  uint64 // journal sequence that needed no replay
 	Replayed int    // facts folded over it
 	End      uint64 // last fact
 	Nonces   int    // answers that a retry still gets
 	Open     int    // passages whose end the gate must tell
 	Aside    int    // feed entries of an unknown kind or version
+	Snapshot bool   // the index came from the snapshot; otherwise it was rebuilt
+	// Damage lists what was found spoilt and how it was mended, for people; nil for nothing.
+	Damage []string
 }
 
 const (
@@ -31,105 +35,290 @@ const (
 	replayBytes = 8 << 20
 )
 
-// recover loads the catalogue, folds the journal over the last checkpoint, and only then lets the
-// catalogue's rights count: by generation the order does not matter, and a recall that was applied is
-// found answered.
-func (l *Ledger) recover() (Report, error) {
-	var rep Report
-	var tickets []*ticket.Ticket
-	var covered uint64
-	err := l.cat.db.View(func(tx *bbolt.Tx) error {
+// recover loads the index, folds the journal over what it covers, and only then lets the feed's newer
+// rights count: by generation the order does not matter, and a recall that was applied is found
+// answered.
+func (l *Ledger) recover(rep *Report) error {
+	covered, err := l.loadMeta(rep)
+	if err != nil {
+		return err
+	}
+	end, first := l.journal.End(), l.FirstFact()
+	if covered > end {
+		return fmt.Errorf("the catalogue covers fact %d, the journal ends at %d: it is not this station's journal, or it lost its end", covered, end)
+	}
+	l.covered.Store(covered)
+	finish, from, err := l.load(rep, covered, first)
+	if err != nil {
+		return err
+	}
+	if from > end+1 || first > from {
+		return fmt.Errorf("the catalogue covers fact %d, the journal begins at %d: facts between them are gone", from-1, first)
+	}
+	if rep.Replayed, err = l.replay(max(first, min(l.nonces.from, from)), from); err != nil {
+		return err
+	}
+	if err := finish(); err != nil {
+		return err
+	}
+	l.recount()
+	v := l.venue.Load()
+	rep.Covered, rep.End, rep.Sessions, rep.Aside = from-1, end, len(v.sessions), len(v.aside)
+	for _, c := range l.figures.by {
+		rep.Tickets += int(c.tickets.Load())
+	}
+	l.watch.next = end + 1
+	rep.Nonces, rep.Open = l.nonces.len(), l.open.len()
+	for _, d := range rep.Damage {
+		l.cfg.Log.Error("damage found at the start", "what", d)
+	}
+	return nil
+}
+
+// loadMeta reads everything that is small.
+func (l *Ledger) loadMeta(rep *Report) (covered uint64, err error) {
+	bad := 0
+	err = l.cat.view(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		covered = getU64(meta, "covered")
+		l.nonces.resume(nonceAge{getU64(meta, "nonce_from"), getU64(meta, "nonce_next"), int64(getU64(meta, "nonce_since"))})
 		l.acked.Store(getU64(meta, "acked"))
 		l.feed.snap.Store(&feedSnapshot{
 			epoch: string(meta.Get([]byte("feed_epoch"))), cursor: getU64(meta, "cursor"),
 			caughtUp: getU64(meta, "caught_up"), resyncs: getU64(meta, "resyncs"),
 		})
-		if err := l.loadStates(tx); err != nil {
-			return err
+		v := newVenue()
+		for _, load := range []func() (int, error){
+			func() (int, error) {
+				return each(l.cat, tx, bucketSession, func(s *session) { v.sessions[s.S.ID] = s })
+			},
+			func() (int, error) {
+				return each(l.cat, tx, bucketGroup, func(g *ticket.GateGroup) { v.groups[g.ID] = g })
+			},
+			func() (int, error) {
+				return each(l.cat, tx, bucketKey, func(k *ticket.SignKey) { v.keys[k.ID] = *k })
+			},
+			func() (int, error) { return each(l.cat, tx, bucketAside, func(e *wire.Entry) { v.keepAside(e) }) },
+		} {
+			n, err := load()
+			if err != nil {
+				return err
+			}
+			bad += n
 		}
-		var err error
-		tickets, err = l.loadFeed(tx)
-		return err
+		l.venue.Store(v)
+		return nil
+	})
+	if err == nil && bad > 0 {
+		rep.Damage = append(rep.Damage, fmt.Sprintf("%d entries of sessions, gate groups or keys do not open: the feed is read again from 0", bad))
+		err = l.Reread()
+	}
+	return covered, err
+}
+
+// load fills the index: from the snapshot, or from the catalogue. from is the first fact that it does
+// not hold; finish lets the feed's newer tickets count and is called when the facts have been folded.
+func (l *Ledger) load(rep *Report, covered, first uint64) (finish func() error, from uint64, err error) {
+	head, x, err := readSnapshot(l.path(snapshotFile))
+	if err == nil {
+		var keys [][]byte
+		if keys, err = l.since(&head); err == nil && head.Covered+1 < first {
+			err = errors.New("older than the journal")
+		}
+		if err == nil {
+			l.x, rep.Snapshot = x, true
+			l.snap.covered.Store(head.Covered)
+			l.snap.atMs.Store(head.TimeMs)
+			return func() error { return l.loadFresh(rep, keys) }, head.Covered + 1, nil
+		}
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		rep.Damage = append(rep.Damage, fmt.Sprintf("the snapshot was not used (%v): the index is rebuilt from the catalogue", err))
+	}
+	l.x = index.New()
+	if err := l.cat.view(l.loadStates); err != nil {
+		return nil, 0, err
+	}
+	return func() error { return l.loadTickets(rep) }, covered + 1, nil
+}
+
+// since lists the keys of the tickets that the feed has changed since a snapshot began. An error says
+// why the snapshot cannot be used.
+func (l *Ledger) since(head *snapshotHead) (keys [][]byte, err error) {
+	if head.Epoch != l.journal.Durable().Epoch || head.Covered > l.journal.End() {
+		return nil, errors.New("of another journal")
+	}
+	err = l.cat.view(func(tx *bbolt.Tx) error {
+		found := false
+		for _, n := range freshNumbers(tx) {
+			l.snap.number = max(l.snap.number, n)
+			if n < head.Number {
+				continue
+			}
+			found = found || n == head.Number
+			b := tx.Bucket(freshName(n))
+			if b.Get(keyOverflow) != nil {
+				return errors.New("too much has changed since")
+			}
+			if err := b.ForEach(func(k, _ []byte) error {
+				keys = append(keys, append([]byte(nil), k...))
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		if !found {
+			return errors.New("of another catalogue")
+		}
+		return nil
+	})
+	l.snap.noted = len(keys)
+	return keys, err
+}
+
+// loadFresh brings the tickets at keys into the index as the catalogue has them now.
+func (l *Ledger) loadFresh(rep *Report, keys [][]byte) error {
+	bad := 0
+	err := l.cat.view(func(tx *bbolt.Tx) error {
+		for _, key := range keys {
+			t, found, err := l.cat.readTicket(tx, key)
+			switch {
+			case err != nil:
+				bad++
+			case found:
+				l.putTicket(&t, nil)
+			default:
+				l.loadGone(key)
+			}
+		}
+		return nil
 	})
 	if err != nil {
-		return rep, err
+		return err
 	}
-	end := l.journal.End()
-	if covered > end {
-		return rep, fmt.Errorf("the catalogue covers fact %d, the journal ends at %d: it is not this station's journal, or it lost its end", covered, end)
+	return l.mendTickets(rep, bad)
+}
+
+// loadGone takes the ticket of a key that the catalogue no longer has out of use, unless it stands
+// under another session now.
+func (l *Ledger) loadGone(key []byte) {
+	s, id, err := splitKey(key)
+	if err != nil {
+		return
 	}
-	l.covered.Store(covered)
-	rep = Report{Covered: covered, End: end, Tickets: len(tickets), Sessions: len(l.sessions), Aside: len(l.aside)}
-	if rep.Replayed, err = l.replay(covered); err != nil {
-		return rep, err
+	slot, r := l.lock(id)
+	if r == nil {
+		return
 	}
-	for _, t := range tickets {
-		l.putTicket(t)
+	here := l.session(r) == s
+	l.x.Unlock(slot)
+	if here {
+		l.forget(&wire.Entry{Kind: wire.KindTicket, Key: wire.Key(id)}, nil)
 	}
-	l.recount()
-	l.watch.next = end + 1
-	rep.Nonces, rep.Open = len(l.nonces.recs), len(l.open.bySeq)
-	return rep, nil
+}
+
+// loadTickets brings every ticket of the catalogue into the index: one goroutine opens them while this
+// one files them.
+func (l *Ledger) loadTickets(rep *Report) error {
+	const chunk = 1000
+	chunks := make(chan []ticket.Ticket, 4)
+	bad, done := 0, make(chan error, 1)
+	go func() {
+		defer close(chunks)
+		next := make([]ticket.Ticket, 0, chunk)
+		done <- l.cat.view(func(tx *bbolt.Tx) error {
+			err := tx.Bucket(bucketTicket).ForEach(func(k, v []byte) error {
+				t, err := l.cat.ticket(k, v, true)
+				if err != nil {
+					bad++
+					return nil //nolint:nilerr // counted, said, and fetched again
+				}
+				if next = append(next, t); len(next) == chunk {
+					chunks <- next
+					next = make([]ticket.Ticket, 0, chunk)
+				}
+				return nil
+			})
+			chunks <- next
+			return err
+		})
+	}()
+	for c := range chunks {
+		for i := range c {
+			l.putTicket(&c[i], nil)
+		}
+	}
+	if err := <-done; err != nil {
+		return err
+	}
+	return l.mendTickets(rep, bad)
+}
+
+// mendTickets has the feed read again when tickets did not open. Until they come they are refused as
+// not yet synced.
+func (l *Ledger) mendTickets(rep *Report, bad int) error {
+	if bad == 0 {
+		return nil
+	}
+	rep.Damage = append(rep.Damage, fmt.Sprintf("%d tickets of the catalogue do not open: the feed is read again from 0", bad))
+	return l.Reread()
 }
 
 // recount sets the sessions' figures from the rows, after a start.
 func (l *Ledger) recount() {
-	l.counted = make(map[ticket.SessionID]*counts)
-	for _, r := range l.rows {
-		if r.t == nil {
-			continue
-		}
-		l.countsOf(r.t.Session).tickets.Add(1)
-		l.count(r.t.Session, ticket.Held{}, r.held)
+	l.figures.by = nil
+	for s := range l.x.All() {
+		r := l.x.Row(s)
+		c := l.figures.of(r.Session)
+		c.tickets.Add(bit(r.Has(index.Known)))
+		c.entered.Add(bit(r.Used > 0))
+		c.inside.Add(bit(r.Has(index.Inside)))
 	}
 }
 
 func (l *Ledger) loadStates(tx *bbolt.Tx) error {
 	return tx.Bucket(bucketState).ForEach(func(k, v []byte) error {
-		if len(k) != 8 {
-			return fmt.Errorf("catalogue: state key of %d bytes", len(k))
-		}
-		h, last, err := decodeState(v)
+		session, id, err := splitKey(k)
 		if err != nil {
 			return err
 		}
-		l.rows[ticket.TicketID(binary.BigEndian.Uint64(k))] = &row{held: h, last: last}
+		h, _, err := decodeState(k, v)
+		if err != nil {
+			return err
+		}
+		slot, r := l.obtain(id)
+		defer l.x.Unlock(slot)
+		r.Session = l.x.Sessions.Number(session)
+		l.setHeld(r, h)
 		return nil
 	})
 }
 
-func (l *Ledger) loadFeed(tx *bbolt.Tx) ([]*ticket.Ticket, error) {
-	var tickets []*ticket.Ticket
-	err := errors.Join(
-		each(l.cat, tx, bucketSession, func(s *sessionEntry) { l.putSession(s) }),
-		each(l.cat, tx, bucketGroup, func(g *ticket.GateGroup) { l.groups[g.ID] = g }),
-		each(l.cat, tx, bucketKey, func(k *ticket.SignKey) { l.keys[k.ID] = *k }),
-		each(l.cat, tx, bucketTicket, func(t *ticket.Ticket) { tickets = append(tickets, t) }),
-		each(l.cat, tx, bucketAside, func(e *wire.Entry) { l.keepAside(e) }))
-	return tickets, err
+func splitKey(k []byte) (ticket.SessionID, ticket.TicketID, error) {
+	if len(k) != 16 {
+		return 0, 0, fmt.Errorf("%w: key of %d bytes, want 16", ErrDamaged, len(k))
+	}
+	return ticket.SessionID(binary.BigEndian.Uint64(k)), ticket.TicketID(binary.BigEndian.Uint64(k[8:])), nil
 }
 
-func each[T any](c *catalogue, tx *bbolt.Tx, bucket []byte, use func(*T)) error {
-	return tx.Bucket(bucket).ForEach(func(k, v []byte) error {
+// each opens every value of a bucket and counts those that do not open.
+func each[T any](c *catalogue, tx *bbolt.Tx, bucket []byte, use func(*T)) (bad int, err error) {
+	err = tx.Bucket(bucket).ForEach(func(k, v []byte) error {
 		out := new(T)
-		if err := c.unseal(bucket, k, v, out); err != nil {
-			return err
+		if c.unseal(bucket, k, v, out) != nil {
+			bad++
+			return nil
 		}
 		use(out)
 		return nil
 	})
+	return bad, err
 }
 
-// replay folds every kept fact behind covered, and takes the nonces of the last day from all kept facts.
-func (l *Ledger) replay(covered uint64) (int, error) {
-	now, _, _ := l.cfg.Clock.Now()
+// replay reads the kept facts from a sequence on, takes their nonces, and folds those from fold on.
+func (l *Ledger) replay(from, fold uint64) (int, error) {
 	folded := 0
-	from := l.FirstFact()
-	if from > covered+1 {
-		return 0, fmt.Errorf("the catalogue covers fact %d, the journal begins at %d: facts between them are gone", covered, from)
-	}
+	var reader ticket.FactReader
 	for from <= l.journal.End() {
 		entries, err := l.journal.Read(from, replayRows, replayBytes)
 		if err != nil {
@@ -140,13 +329,10 @@ func (l *Ledger) replay(covered uint64) (int, error) {
 		}
 		for i := range entries {
 			e := &entries[i]
-			if e.Seq <= covered && e.TimeMs < now-nonceKeepMs {
-				continue
-			}
-			if err := l.replayOne(e, e.Seq > covered); err != nil {
+			if err := l.replayOne(&reader, e, e.Seq >= fold); err != nil {
 				return folded, fmt.Errorf("replay fact %d: %w", e.Seq, err)
 			}
-			if e.Seq > covered {
+			if e.Seq >= fold {
 				folded++
 			}
 		}
@@ -164,36 +350,35 @@ func (l *Ledger) FirstFact() uint64 {
 	return uint64(n) + 1
 }
 
-func (l *Ledger) replayOne(e *journal.Entry, fold bool) error {
+func (l *Ledger) replayOne(reader *ticket.FactReader, e *journal.Entry, fold bool) error {
 	kind := ticket.FactKind(e.Kind)
 	if !kind.OfTicket() {
 		return nil
 	}
 	var f ticket.Fact
-	if err := json.Unmarshal(e.Body, &f); err != nil {
+	if err := reader.Fact(e.Body, &f); err != nil {
 		return err
 	}
 	if f.Nonce != nil && f.Request != nil && f.Verdict != nil {
-		a := Answer{Verdict: *f.Verdict, Seq: e.Seq, TimeMs: e.TimeMs}
-		switch out := a.Verdict.Outcome(); {
-		case out == ticket.OutcomeAdmit, out == ticket.OutcomeExit, a.Verdict.Reason == ticket.MaxEntries:
-			a.about = f.Ticket // only after a genuine code: a forged one must not show whose seat it names
-		}
-		l.nonces.restore(nonceKey{f.Device, *f.Nonce}, *f.Request, a)
+		l.nonces.restore(f.Device, *f.Nonce, e.Seq)
+	}
+	if kind == ticket.FactEntryAnnulled {
+		l.nonces.annul(f.Of)
 	}
 	if !fold || kind == ticket.FactRefused {
 		return nil
 	}
-	r := l.obtain(f.Ticket)
-	l.dirty.add(f.Ticket, r)
-	l.fold(r, kind, &f, e.Seq, e.TimeMs)
+	slot, r := l.obtain(f.Ticket)
+	l.dirty.moved(slot, e.Seq)
+	l.fold(r, kind, &f, e.TimeMs)
+	l.x.Unlock(slot)
 	switch kind {
 	case ticket.FactEntryGranted:
 		if f.Gated {
-			l.open.bySeq[e.Seq] = f
+			l.open.add(e.Seq, &f)
 		}
 	case ticket.FactEntryPassed, ticket.FactEntryLapsed, ticket.FactEntryUncertain:
-		delete(l.open.bySeq, f.Of)
+		l.open.remove(f.Of)
 	default:
 	}
 	return nil

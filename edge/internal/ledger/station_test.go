@@ -47,6 +47,8 @@ type station struct {
 	log   *seglog.Log
 	*ledger.Ledger
 	report ledger.Report
+	nonce  int              // last one given out by enter
+	w      *decisions.World // where a test shares it with its steps
 }
 
 func newStation(t testing.TB) *station {
@@ -58,6 +60,12 @@ func newStation(t testing.TB) *station {
 
 func (s *station) start() {
 	s.t.Helper()
+	if err := s.tryStart(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *station) tryStart() error {
 	cfg := seglog.Config{
 		Dir: filepath.Join(s.dir, "journal"), Epoch: 1, Key: []byte("chain key of a test"), SegmentSize: 64 << 10,
 	}
@@ -66,11 +74,12 @@ func (s *station) start() {
 	}
 	var err error
 	if s.log, _, err = seglog.Open(cfg); err != nil {
-		s.t.Fatal(err)
+		return err
 	}
 	if s.Ledger, s.report, err = ledger.Open(s.config(), s.log); err != nil {
-		s.t.Fatal(err)
+		return errors.Join(err, s.log.Close())
 	}
+	return nil
 }
 
 func (s *station) config() ledger.Config {
@@ -125,7 +134,7 @@ func (s *station) history(w *decisions.World) *ledger.Request {
 	var last *ledger.Request
 	for i, step := range w.Row.History {
 		last = &ledger.Request{
-			Kind: ticket.RequestEntry, Payload: w.HistCode, Nonce: ticket.Nonce{byte(i + 1)}, Device: "h1",
+			Kind: ticket.RequestEntry, Payload: w.HistCode, Nonce: ticket.Nonce{byte(i + 1)}, Device: "h1", Face: true,
 			Permitted: true, Lane: w.Lanes["service"], Gated: step != "entry" && step != "exit",
 		}
 		if step == "exit" {
@@ -182,7 +191,7 @@ func runRow(t *testing.T, r *decisions.Row, restart bool) {
 	}
 	s.clock.set(start, r.Clock == "trusted")
 	req := &ledger.Request{
-		Kind: ticket.RequestKind(r.Kind), Payload: w.Payload, Nonce: ticket.Nonce{99}, Device: "h1",
+		Kind: ticket.RequestKind(r.Kind), Payload: w.Payload, Nonce: ticket.Nonce{99}, Device: "h1", Face: true,
 		Permitted: r.Device == "permitted", Lane: w.Lanes[r.Lane],
 	}
 	switch r.Nonce {

@@ -1,6 +1,8 @@
 package maint_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,43 @@ func TestBrowser(t *testing.T) {
 	b.Run("fits in both languages and every state", func(_ *testing.T, b *webtest.Browser) { everywhere(s, b, url) })
 	b.Run("theme", func(t *testing.T, b *webtest.Browser) { theme(t, b, url) })
 	b.Run("silence is said", func(_ *testing.T, b *webtest.Browser) { silence(s, b, url) })
+	b.NoErrors()
+}
+
+// TestBrowser_lookingBack walks the documents that look back.
+func TestBrowser_lookingBack(t *testing.T) {
+	s, a := lookBack(t)
+	a.cloud, a.used = true, 2
+	url := s.listen(t)
+	b := webtest.Open(t)
+	b.SystemDark(false)
+	b.Login(url, "技术员", "correct horse")
+	b.Follow(`a[href="/checks"]`)
+	b.Await(`document.querySelectorAll('tbody tr').length === 50`)
+	webtest.Eval[bool](b, `(() => { document.querySelector('[name=q]').value = '12排'; return true; })()`)
+	b.Follow(`form.filter button`)
+	b.Await(`document.querySelectorAll('tbody tr').length === 2 && location.search === ''`)
+	b.Follow(`td a`)
+	b.Await(`document.body.innerText.includes('来自云端')`)
+	s.bus.Publish(maint.EventQueue) // a document without the changed parts takes the stream all the same
+	b.Await(`document.querySelector('#bar .age').textContent.includes('秒前')`)
+	b.Follow(`a[href="/shifts"]`)
+	b.Follow(`form[action="/shifts"] button`)
+	b.Await(`document.body.innerText.includes('进行中')`)
+	for _, path := range []string{"/checks", "/checks/5", "/shifts", "/events"} {
+		for _, lang := range []string{"zh", "en"} {
+			b.Go(url + path + "?theme=light&lang=" + lang)
+			b.Fits()
+			b.Languages()
+			b.Labelled()
+			if webtest.Shoots() {
+				for _, width := range []int64{1280, 390} {
+					b.Size(width, 900)
+					b.Shot(fmt.Sprintf("desk%s-%d-%s", strings.ReplaceAll(path, "/", "-"), width, lang))
+				}
+			}
+		}
+	}
 	b.NoErrors()
 }
 

@@ -154,6 +154,11 @@ func evening(now time.Time) maint.Overview {
 			{Name: "2号闸机", Kind: "LOT 转闸 / LOT turnstile", Port: "usb-1-2.2", Health: good(184122, 100*time.Millisecond)},
 		},
 		RootOnlyKey: true,
+		Backup: &maint.Backups{Venue: true, Cloud: true, Stick: true, Kept: []maint.BackupFile{
+			{Kind: "manual", At: ago(20 * time.Minute), Bytes: 3_400_000}, {Kind: "daily", At: ago(14 * time.Hour), Bytes: 3_300_000},
+			{Kind: "shutdown", At: ago(19 * time.Hour), Bytes: 20_000}, {Kind: "daily", At: ago(38 * time.Hour), Bytes: 3_200_000},
+			{Kind: "daily", At: ago(62 * time.Hour), Bytes: 3_200_000}, {Kind: "daily", At: ago(86 * time.Hour), Bytes: 3_200_000},
+		}},
 	}
 }
 
@@ -181,6 +186,7 @@ func outage(now time.Time) maint.Overview {
 	})
 	o.Devices[1].Health.State, o.Devices[1].Health.Note, o.Devices[1].Health.Errors = drivers.StateAttention, "one checksum error in the last minute", 1
 	o.Aside = 2
+	o.Backup = &maint.Backups{Venue: true, Failed: "not_mounted"}
 	return o
 }
 

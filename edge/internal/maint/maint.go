@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofiber/fiber/v2"
 
+	"yipiao/edge/internal/desk"
 	"yipiao/sync/webui"
 	"yipiao/sync/webui/shell"
 )
@@ -23,6 +24,7 @@ const (
 	EventUplink  webui.Event = "uplink"  // the cloud answered, or does no longer
 	EventQueue   webui.Event = "queue"   // facts were recorded or taken over by the cloud
 	EventFeed    webui.Event = "feed"    // news from the cloud was applied
+	EventBackup  webui.Event = "backup"  // a backup goes on, was made or failed
 )
 
 // Errors of Auth.Login.
@@ -50,13 +52,27 @@ type Auth interface {
 	Logout(token string)
 }
 
-// Config is what the page needs. All fields are required.
+// Config is what the page needs. All fields but Desk and Backup are required.
 type Config struct {
 	Source Source
 	Auth   Auth
 	Bus    *webui.Bus       // close it before the app shuts down
 	Now    func() time.Time // the station's corrected clock
 	Log    *slog.Logger
+	Desk   *Desk // nil leaves the pages of history out
+	Backup Asker // nil leaves the button out
+}
+
+// A Desk is what the pages of history need. All fields are required.
+type Desk struct {
+	*desk.Desk
+	// Lanes are the station's lanes, in the order in which people know them.
+	Lanes func() []Lane
+	// DeviceName is a registered device's name, "" for none of that id.
+	DeviceName func(id string) string
+	// Shift records that who has opened or closed the shift of a lane ("" for the whole station). It
+	// returns the fact's sequence when that is durable.
+	Shift func(ctx context.Context, who, lane string, open bool) (seq uint64, err error)
 }
 
 //go:embed templates/*.html
@@ -65,7 +81,8 @@ var templates embed.FS
 //go:embed texts.json
 var texts []byte
 
-// Mount registers the page at the root of app: /, /login, /logout, /live and /assets/.
+// Mount registers the page at the root of app: /, /login, /logout, /live and /assets/, and with a desk
+// /checks, /shifts and /events.
 func Mount(app fiber.Router, cfg Config) error {
 	if cfg.Source == nil {
 		return fmt.Errorf("maint: source is required")
@@ -74,8 +91,9 @@ func Mount(app fiber.Router, cfg Config) error {
 	if err != nil {
 		return err
 	}
+	docs := office{cfg: &cfg}
 	err = shell.Mount(app, shell.Config{
-		Page: page, Bus: cfg.Bus, Auth: cfg.Auth, Log: cfg.Log, Now: cfg.Now,
+		Docs: append(docs.docs(), backupDocs(cfg.Backup)...), Nav: docs.nav(), Page: page, Bus: cfg.Bus, Auth: cfg.Auth, Log: cfg.Log, Now: cfg.Now,
 		Site: func(s webui.Speaker) shell.Site { return site(s, cfg.Source.Overview()) },
 		View: func(s webui.Speaker, now time.Time) any { return newView(s, cfg.Source.Overview(), now) },
 	})
@@ -100,7 +118,7 @@ func newPage() (*webui.Page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("maint: %w", err)
 	}
-	page, err := webui.NewPage(files, texts, "bar", "say", "lanes", "sessions", "devices", "uplink", "queue", "feed")
+	page, err := webui.NewPage(files, texts, "bar", "say", "lanes", "sessions", "devices", "uplink", "queue", "feed", "backup")
 	if err != nil {
 		return nil, fmt.Errorf("maint: %w", err)
 	}

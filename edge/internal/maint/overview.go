@@ -23,6 +23,8 @@ type Overview struct {
 	// Lanes in the order in which people know them.
 	Lanes   []Lane
 	Devices []Device
+	// Backup is nil where none are made.
+	Backup *Backups
 	// Aside is how many entries of the feed this version does not understand and has kept.
 	Aside int
 	// RootOnlyKey is true when nothing but file permissions protects the key of the data at rest.

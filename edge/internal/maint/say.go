@@ -69,6 +69,9 @@ func items(s webui.Speaker, o *Overview, now time.Time) []item {
 	} else if late(o, now) {
 		out = append(out, item{"warn", s.T("item.queue", waiting(o.Journal)), s.T("item.queue.text")})
 	}
+	if o.Backup != nil && o.Backup.Failed != "" {
+		out = append(out, item{"warn", s.T("item.backup"), s.T("backup.why." + o.Backup.Failed)})
+	}
 	if o.Aside > 0 {
 		out = append(out, item{"warn", s.T("item.aside", o.Aside), s.T("item.aside.text")})
 	}

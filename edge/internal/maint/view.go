@@ -23,6 +23,8 @@ type view struct {
 	Queue    queueView
 	Feed     feedView
 	RootOnly bool
+	Backup   *backupView
+	Doc      *docView // another document than the overview
 }
 
 // A mark is a state as shape, colour and word.
@@ -96,6 +98,7 @@ func newView(s webui.Speaker, o Overview, now time.Time) view {
 	v := view{
 		Bar: newBar(s, &o, now), DataAge: s.Ago(now, o.Uplink.Exchange), RootOnly: o.RootOnlyKey,
 		Uplink: newUplink(s, &o, now), Queue: newQueue(s, &o, now), Feed: newFeed(s, &o),
+		Backup: newBackup(s, o.Backup, now),
 	}
 	for i := range o.Lanes {
 		v.Lanes = append(v.Lanes, newLane(s, &o.Lanes[i], now))

@@ -23,8 +23,9 @@ type Store struct {
 	// mu guards the fields below.
 	feeds   map[link.Peer]*feed
 	tickets map[ticketKey]*item
-	signed  map[sessionKey]bool // sessions with offline_signed_entry
-	epochs  int
+	// sessions are those that were put, for their policy and times.
+	sessions map[sessionKey]ticket.Session
+	epochs   int
 }
 
 var _ hub.Store = (*Store)(nil)
@@ -63,7 +64,10 @@ type feed struct {
 	order   []stamped
 
 	revoked   bool
+	serial    string // of the machine's certificate; "" for any
 	journal   hub.Journal
+	ended     []*hub.Journal // of machines that were replaced
+	uncertain map[ticket.TicketID]uint32
 	facts     []journal.Entry
 	seenMs    int64
 	dead      map[uint64]hub.DeadReason
@@ -86,7 +90,7 @@ type Incident struct {
 // New returns an empty store.
 func New() *Store {
 	return &Store{
-		feeds: make(map[link.Peer]*feed), tickets: make(map[ticketKey]*item), signed: make(map[sessionKey]bool),
+		feeds: make(map[link.Peer]*feed), tickets: make(map[ticketKey]*item), sessions: make(map[sessionKey]ticket.Session),
 	}
 }
 
@@ -105,6 +109,11 @@ func (s *Store) Stamp(_ context.Context, f link.Peer) (hub.Head, error) {
 	if err != nil {
 		return hub.Head{}, err
 	}
+	fd.stamp()
+	return fd.head, nil
+}
+
+func (fd *feed) stamp() {
 	rows := make([]*item, 0, len(fd.pending))
 	for it := range fd.pending {
 		rows = append(rows, it)
@@ -120,7 +129,6 @@ func (s *Store) Stamp(_ context.Context, f link.Peer) (hub.Head, error) {
 		fd.order = append(fd.order, stamped{fd.head.Pos, it})
 		delete(fd.pending, it)
 	}
-	return fd.head, nil
 }
 
 // before is the order in which pending rows are stamped: other things first, then tickets by session
@@ -171,7 +179,8 @@ func (s *Store) Page(_ context.Context, f link.Peer, span hub.Span) ([]wire.Entr
 		}
 		e := st.it.entry
 		if st.it.row != nil {
-			if e, err = st.it.row.Entry(); err != nil {
+			row := s.read(st.it)
+			if e, err = row.Entry(); err != nil {
 				return nil, false, err
 			}
 		}
@@ -191,7 +200,7 @@ func (s *Store) News(context.Context) ([]hub.News, error) {
 	out := make([]hub.News, 0, len(s.feeds))
 	for f, fd := range s.feeds {
 		out = append(out, hub.News{
-			Feed: f, Pos: fd.head.Pos, Pending: len(fd.pending) > 0, Unfolded: fd.journal.Folded < fd.journal.Durable,
+			Feed: f, Pos: fd.head.Pos, Pending: len(fd.pending) > 0, Unfolded: fd.anyUnfolded(),
 		})
 	}
 	return out, nil
@@ -216,9 +225,11 @@ func (s *Store) change(tenant ticket.TenantID, id ticket.TicketID, rule func(*hu
 		return fmt.Errorf("%w: %d", hub.ErrUnknownTicket, id)
 	}
 	fd := s.feeds[it.row.Feed]
-	if err := rule(it.row, fd.head); err != nil {
+	row := s.read(it)
+	if err := rule(&row, fd.head); err != nil {
 		return err
 	}
+	*it.row = row
 	s.touch(it.row.Feed, fd, it)
 	return nil
 }
@@ -234,7 +245,7 @@ func (s *Store) Grant(_ context.Context, tenant ticket.TenantID, id ticket.Ticke
 // TakeBack implements hub.RightStore.
 func (s *Store) TakeBack(_ context.Context, tenant ticket.TenantID, id ticket.TicketID) error {
 	return s.change(tenant, id, func(r *hub.Row, head hub.Head) (err error) {
-		r.Right, err = hub.TakeBack(r.Right, head.Sent, s.signed[sessionKey{tenant, r.Ticket.Session}])
+		r.Right, err = hub.TakeBack(r.Right, head.Sent, s.sessions[sessionKey{tenant, r.Ticket.Session}].SignedEntry)
 		return err
 	})
 }
@@ -274,5 +285,5 @@ func (s *Store) Row(_ context.Context, tenant ticket.TenantID, id ticket.TicketI
 	if !ok {
 		return hub.Row{}, fmt.Errorf("%w: %d", hub.ErrUnknownTicket, id)
 	}
-	return *it.row, nil
+	return s.read(it), nil
 }

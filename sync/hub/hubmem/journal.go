@@ -45,7 +45,8 @@ func (s *Store) Receive(_ context.Context, station link.Peer, b *wire.Batch, _ i
 	if err != nil {
 		return wire.Ack{}, err
 	}
-	fresh, err := hub.Accept(&fd.journal, b, func(first, last uint64) ([]journal.Sum, error) {
+	held := fd.held(b.Epoch)
+	fresh, err := hub.Accept(held, b, func(first, last uint64) ([]journal.Sum, error) {
 		var sums []journal.Sum
 		for _, e := range fd.facts {
 			if e.Epoch == b.Epoch && e.Seq >= first && e.Seq <= last {
@@ -61,9 +62,9 @@ func (s *Store) Receive(_ context.Context, station link.Peer, b *wire.Batch, _ i
 	for _, e := range fresh {
 		e.Body = append([]byte(nil), e.Body...)
 		fd.facts = append(fd.facts, e)
-		fd.journal.Durable, fd.journal.Sum = e.Seq, e.Sum
+		held.Durable, held.Sum = e.Seq, e.Sum
 	}
-	return fd.journal.Ack(), nil
+	return held.Ack(), nil
 }
 
 func (fd *feed) incident(err error, b *wire.Batch) {
@@ -88,28 +89,22 @@ func (s *Store) Fold(ctx context.Context, station link.Peer, most int, _ int64) 
 	if err != nil {
 		return 0, false, err
 	}
-	tx := foldTx{s, station, fd}
-	for i := range fd.facts {
-		e := &fd.facts[i]
-		if e.Epoch != fd.journal.Epoch || e.Seq <= fd.journal.Folded {
-			continue
-		}
-		if most == 0 {
-			return fd.journal.Folded, true, nil
-		}
+	j, facts := fd.unfolded()
+	tx := foldTx{s, station, fd, j != &fd.journal}
+	for _, e := range facts[:min(most, len(facts))] {
 		if err := hub.FoldEntry(ctx, tx, station, e); err != nil {
 			return fd.journal.Folded, true, err
 		}
-		fd.journal.Folded = e.Seq
-		most--
+		j.Folded = e.Seq
 	}
-	return fd.journal.Folded, false, nil
+	return fd.journal.Folded, fd.anyUnfolded(), nil
 }
 
 type foldTx struct {
 	s       *Store
 	station link.Peer
 	fd      *feed
+	ended   bool // facts of a machine that was replaced: news to the present one
 }
 
 var _ hub.FoldTx = foldTx{}
@@ -119,11 +114,15 @@ func (t foldTx) Ticket(_ context.Context, id ticket.TicketID) (hub.Row, bool, er
 	if !ok {
 		return hub.Row{}, false, nil
 	}
-	return *it.row, true, nil
+	return t.s.read(it), true, nil
 }
 
 func (t foldTx) SetRight(_ context.Context, id ticket.TicketID, r hub.Right) error {
-	t.s.tickets[ticketKey{t.station.Tenant, id}].row.Right = r
+	it := t.s.tickets[ticketKey{t.station.Tenant, id}]
+	it.row.Right = r
+	if t.ended {
+		t.s.touch(it.row.Feed, t.fd, it)
+	}
 	return nil
 }
 

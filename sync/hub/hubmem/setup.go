@@ -24,7 +24,7 @@ func (s *Store) AddStation(f link.Peer, epoch uint32, chainKey []byte) {
 		s.epochs++
 		fd = &feed{
 			head:  hub.Head{Epoch: fmt.Sprintf("mem%d", s.epochs)},
-			items: make(map[itemKey]*item), pending: make(map[*item]struct{}),
+			items: make(map[itemKey]*item), pending: make(map[*item]struct{}), uncertain: make(map[ticket.TicketID]uint32),
 		}
 		s.feeds[f] = fd
 	}
@@ -52,7 +52,7 @@ func (s *Store) mustFeed(f link.Peer) *feed {
 // PutSession puts a session into the feed.
 func (s *Store) PutSession(f link.Peer, v ticket.Session) {
 	s.mu.Lock()
-	s.signed[sessionKey{f.Tenant, v.ID}] = v.SignedEntry
+	s.sessions[sessionKey{f.Tenant, v.ID}] = v
 	s.mu.Unlock()
 	s.putBody(f, wire.KindSession, wire.Key(v.ID), v)
 }
@@ -182,7 +182,8 @@ func (s *Store) Digest(f link.Peer, session ticket.SessionID) ticket.Digest {
 	var d ticket.Digest
 	for _, it := range s.tickets {
 		if it.row.Feed == f && it.row.Ticket.Session == session {
-			d.Add(it.row.Standing())
+			row := s.read(it)
+			d.Add(row.Standing())
 		}
 	}
 	return d

@@ -4,7 +4,6 @@
 package hubtest
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -31,6 +30,11 @@ type World interface {
 	Conflicts(f link.Peer) map[uint64]hubmem.Conflict
 	Incidents(f link.Peer) []hubmem.Incident
 	Digest(f link.Peer, s ticket.SessionID) ticket.Digest
+	// ReplaceMachine makes the station another machine's, whose journal begins the next epoch.
+	ReplaceMachine(f link.Peer, chainKey []byte)
+	// Uncertain lists tickets granted anew although an earlier machine may have used them, with the
+	// generation granted.
+	Uncertain(f link.Peer) map[ticket.TicketID]uint32
 }
 
 var _ World = (*hubmem.Store)(nil)
@@ -55,9 +59,15 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 		"ReceiveIsIdempotent":          receiveIsIdempotent,
 		"ReceiveRefusals":              receiveRefusals,
 		"FoldMakesNoEcho":              foldMakesNoEcho,
+		"FoldGivesBack":                foldGivesBack,
 		"FoldNeverBlocks":              foldNeverBlocks,
 		"FoldInChunks":                 foldInChunks,
+		"HistoryOfOneTicket":           historyOfOneTicket,
 		"Hole6_SecondRelease":          hole6,
+		"ReplacedMachine":              replacedMachine,
+		"ReplacedMachineComplete":      replacedMachineComplete,
+		"ReplacedMachineLost":          replacedMachineLost,
+		"ReplacedMachineInChunks":      replacedMachineInChunks,
 		"AgainstTheModel":              againstTheModel,
 		"ConcurrentWriters":            concurrentWriters,
 		"ConcurrentUploads":            concurrentUploads,
@@ -165,26 +175,32 @@ func right(t *testing.T, e wire.Entry) ticket.Right {
 // A fact is one entry of a journal, before it is chained.
 type fact struct {
 	kind ticket.FactKind
-	body any
+	body any // ticket.Fact, ticket.Note, or the raw []byte
+}
+
+func (f *fact) raw() []byte {
+	switch b := f.body.(type) {
+	case ticket.Fact:
+		return b.Append(nil)
+	case ticket.Note:
+		return b.Append(nil)
+	default:
+		return b.([]byte)
+	}
 }
 
 // A logbook is a station's journal as far as the suite writes it.
 type logbook struct {
 	entries  []journal.Entry
-	reported int // of which report has sent so many
+	reported int    // of which report has sent so many
+	epoch    uint32 // 0: the first one
 }
 
 func (l *logbook) write(t *testing.T, facts ...fact) *logbook {
 	t.Helper()
 	for _, f := range facts {
-		body, isRaw := f.body.([]byte)
-		if !isRaw {
-			var err error
-			body, err = json.Marshal(f.body)
-			ok(t, err)
-		}
-		e := journal.Entry{Epoch: 1, Seq: uint64(len(l.entries)) + 1, Record: journal.Record{
-			Kind: journal.Kind(f.kind), TimeMs: 1000 + int64(len(l.entries)), OffsetMs: -3, Body: body,
+		e := journal.Entry{Epoch: l.at(), Seq: uint64(len(l.entries)) + 1, Record: journal.Record{
+			Kind: journal.Kind(f.kind), TimeMs: 1000 + int64(len(l.entries)), OffsetMs: -3, Body: f.raw(),
 		}}
 		var prev journal.Sum
 		if n := len(l.entries); n > 0 {
@@ -196,15 +212,17 @@ func (l *logbook) write(t *testing.T, facts ...fact) *logbook {
 	return l
 }
 
+func (l *logbook) at() uint32 { return max(l.epoch, 1) }
+
 // from is a batch of everything from seq on.
 func (l *logbook) from(seq uint64) *wire.Batch {
-	return &wire.Batch{Epoch: 1, Entries: l.entries[seq-1:]}
+	return &wire.Batch{Epoch: l.at(), Entries: l.entries[seq-1:]}
 }
 
 // report uploads what the logbook holds, some of it again, and folds all of it.
 func report(t *testing.T, w World, f link.Peer, l *logbook) {
 	t.Helper()
-	_, err := w.Receive(t.Context(), f, &wire.Batch{Epoch: 1, Entries: l.entries[max(l.reported-3, 0):]}, 5000)
+	_, err := w.Receive(t.Context(), f, &wire.Batch{Epoch: l.at(), Entries: l.entries[max(l.reported-3, 0):]}, 5000)
 	ok(t, err)
 	l.reported = len(l.entries)
 	for more := true; more; {

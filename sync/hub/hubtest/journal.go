@@ -56,7 +56,7 @@ func receiveRefusals(t *testing.T, w World) {
 	ok(t, err)
 	fork, chain := slices.Clone(l.entries[:5]), slices.Clone(l.entries[5:])
 	fork[4].Sum[0]++
-	chain[2].Body = []byte(`{"sub":"edited"}`)
+	chain[2].Body = []byte("edited")
 	for range 2 { // an incident is recorded once
 		for _, c := range []struct {
 			batch wire.Batch
@@ -115,14 +115,32 @@ func foldMakesNoEcho(t *testing.T, w World) {
 	}
 }
 
+// What a lapse or an annulment gives back is there for the next entry.
+func foldGivesBack(t *testing.T, w World) {
+	setup(w, one)
+	sell(t, w, one, 1)
+	l := new(logbook)
+	for _, kind := range []ticket.FactKind{ticket.FactEntryLapsed, ticket.FactEntryAnnulled} {
+		report(t, w, one, l.write(t,
+			fact{ticket.FactEntryGranted, ticket.Fact{Ticket: 1, Session: session, Gen: 1, Used: 1, Inside: true}},
+			fact{kind, ticket.Fact{Ticket: 1, Session: session, Gen: 1, Of: uint64(len(l.entries)) + 1}}))
+		if r := row(t, w, one.Tenant, 1).Right; r.Used != 0 || r.Inside || r.State != hub.Granted {
+			t.Errorf("after %s: %+v", kind, r)
+		}
+	}
+	if dead, conflicts := w.DeadLetters(one), w.Conflicts(one); len(dead)+len(conflicts) != 0 {
+		t.Errorf("dead letters %v, conflicts %v", dead, conflicts)
+	}
+}
+
 func foldNeverBlocks(t *testing.T, w World) {
 	setup(w, one, two)
 	sell(t, w, one, 1)
 	sell(t, w, two, 2)
 	report(t, w, one, new(logbook).write(t,
-		fact{99, []byte("{}")},
-		fact{ticket.FactEntryGranted, []byte("not JSON")},
-		fact{ticket.FactDeviceStatus, []byte("[]")},
+		fact{99, []byte("anything")},
+		fact{ticket.FactEntryGranted, []byte{0x08}},            // a ticket without its number
+		fact{ticket.FactDeviceStatus, []byte{0x0a, 0x05, 'g'}}, // a subject that is cut off
 		fact{ticket.FactEntryGranted, ticket.Fact{Ticket: math.MaxUint64, Gen: 1, Used: 1}},
 		fact{ticket.FactEntryGranted, ticket.Fact{Gen: 1, Used: 1}},
 		fact{ticket.FactCustodyReleased, ticket.Fact{Ticket: 1, Gen: 5}},

@@ -141,7 +141,7 @@ func (c *comparison) report(id ticket.TicketID) {
 	case 1:
 		gen -= min(gen, 1)
 	}
-	kind := ticket.FactKind(c.rand.IntN(9) + 1)
+	kind := ticket.FactKind(c.rand.IntN(10) + 1) // one of them is unknown
 	body := ticket.Fact{Ticket: id, Gen: gen, Used: uint16(c.rand.IntN(4)), Inside: c.rand.IntN(2) == 0}
 	l := c.logs[f].write(c.t, fact{kind, body})
 	for _, s := range c.stores {

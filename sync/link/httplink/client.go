@@ -42,7 +42,10 @@ type Client struct {
 	codec *codec
 }
 
-var _ link.Cloud = (*Client)(nil)
+var (
+	_ link.Cloud   = (*Client)(nil)
+	_ link.Archive = (*Client)(nil)
+)
 
 // NewClient checks cfg and returns a client; it connects at the first call.
 func NewClient(cfg ClientConfig) (*Client, error) {

@@ -1,7 +1,7 @@
 // Package httplink carries the sync protocol over HTTPS: the cloud's server and the station's
 // client.
 //
-// Routes: GET /v1/feed, POST /v1/journal (both need a station's
+// Routes: GET /v1/feed, POST /v1/journal, GET /v1/history (these need a station's
 // certificate), POST /v1/enrol, GET /v1/time. Feed pages are JSON, journal batches are wire's binary
 // frames, both compressed with zstd (gzip where a client knows nothing better). Answers that are not
 // the one asked for are a wire.Error as JSON with a fitting status.
@@ -16,6 +16,7 @@ import "time"
 const (
 	pathFeed    = "/v1/feed"
 	pathJournal = "/v1/journal"
+	pathHistory = "/v1/history"
 	pathEnrol   = "/v1/enrol"
 	pathTime    = "/v1/time"
 )

@@ -32,6 +32,7 @@ func NewServer(handler link.Handler, log *slog.Logger, now func() time.Time) htt
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+pathFeed, s.route(s.feed))
 	mux.HandleFunc("POST "+pathJournal, s.route(s.journal))
+	mux.HandleFunc("GET "+pathHistory, s.route(s.history))
 	mux.HandleFunc("POST "+pathEnrol, s.route(s.enrol))
 	mux.HandleFunc("GET "+pathTime, s.route(s.time))
 	return mux
@@ -73,6 +74,8 @@ func status(code wire.Code) int {
 		return http.StatusBadRequest
 	case wire.CodeUnknownPeer, wire.CodeRevoked, wire.CodeEnrolCode:
 		return http.StatusForbidden
+	case wire.CodeNoTicket:
+		return http.StatusNotFound
 	case wire.CodeGap, wire.CodeEpoch, wire.CodeFork:
 		return http.StatusConflict
 	case wire.CodeChain:
@@ -95,6 +98,12 @@ func peer(r *http.Request) (link.Peer, error) {
 	return link.Peer{Tenant: id.Tenant, Station: id.Station}, nil
 }
 
+// admit asks whether the certificate of the connection is the station's present one. peer has
+// succeeded, so there is one.
+func (s *server) admit(r *http.Request, from link.Peer, journal uint32) error {
+	return s.handler.Admit(r.Context(), from, r.TLS.PeerCertificates[0].SerialNumber.String(), journal)
+}
+
 func (s *server) feed(w http.ResponseWriter, r *http.Request) error {
 	from, err := peer(r)
 	if err != nil {
@@ -102,6 +111,9 @@ func (s *server) feed(w http.ResponseWriter, r *http.Request) error {
 	}
 	req, err := feedRequest(r)
 	if err != nil {
+		return err
+	}
+	if err := s.admit(r, from, 0); err != nil {
 		return err
 	}
 	page, err := s.handler.Feed(r.Context(), from, req)
@@ -152,6 +164,9 @@ func (s *server) journal(w http.ResponseWriter, r *http.Request) error {
 			return answer
 		}
 		return badRequest("%v", err)
+	}
+	if err := s.admit(r, from, batch.Epoch); err != nil {
+		return err
 	}
 	ack, err := s.handler.Upload(r.Context(), from, &batch)
 	if err != nil {

@@ -210,6 +210,8 @@ func TestServer_CompressesForWhoeverAsks(t *testing.T) {
 // middle answers like something between station and cloud that is neither.
 type middle struct{ link.Handler }
 
+func (middle) Admit(context.Context, link.Peer, string, uint32) error { return nil }
+
 func (middle) Feed(context.Context, link.Peer, wire.FeedRequest) (wire.Page, error) {
 	return wire.Page{}, errors.New("a secret of the inside")
 }

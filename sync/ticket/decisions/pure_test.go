@@ -104,7 +104,7 @@ func (p *pure) step(step string, at time.Time) {
 }
 
 func (p *pure) exercise(s *ticket.Scene, v ticket.Verdict, gated bool, at time.Time) ticket.Fact {
-	kind, f := ticket.Exercise(s, v, gated)
+	kind, f := ticket.Exercise(s, &v, gated)
 	p.seq++
 	p.held = p.held.Fold(kind, &f, at.UnixMilli())
 	return f

@@ -168,6 +168,7 @@ function take(event) {
   offset = message.time - Date.now();
   for (const part of message.parts ?? []) {
     const el = document.getElementById(part.id);
+    if (!el) continue; // this document does not show it
     const fresh = document.createElement('template');
     fresh.innerHTML = part.html;
     patchChildren(el, fresh.content);
@@ -210,6 +211,8 @@ for (const button of document.querySelectorAll('[data-theme-to]')) {
     fetch(button.href); // the server remembers it in a cookie
   });
 }
+
+for (const button of document.querySelectorAll('[data-print]')) button.addEventListener('click', () => print());
 
 body.addEventListener('animationend', (e) => e.target.classList.remove('changed'));
 legible(body);

@@ -20,6 +20,22 @@ func (s *shell) page(c *fiber.Ctx, v *visit) error {
 	return s.write(c, "page", f)
 }
 
+// doc shows a further document, or the way to the log-in.
+func (s *shell) doc(d Doc) func(*fiber.Ctx, *visit) error {
+	return func(c *fiber.Ctx, v *visit) error {
+		if v.user == "" {
+			return c.Redirect("/login", fiber.StatusSeeOther)
+		}
+		view, err := d.Serve(c, Visit{Say: v.say, User: v.user, Now: s.cfg.Now()})
+		if err != nil || view == nil {
+			return err
+		}
+		f := s.frame(v)
+		f.View = view
+		return s.write(c, "page", f)
+	}
+}
+
 func (s *shell) loginForm(c *fiber.Ctx, v *visit) error {
 	if v.user != "" {
 		return c.Redirect("/", fiber.StatusSeeOther)
@@ -86,6 +102,13 @@ func (s *shell) frame(v *visit) *webui.Frame {
 	f := &webui.Frame{
 		Lang: v.lang, Theme: v.theme, Version: s.version, Name: v.site.Name, Sub: v.site.Sub, User: v.user,
 		Title: v.say.T("brand"),
+	}
+	if s.cfg.Nav != nil {
+		f.Nav = s.cfg.Nav(v.say)
+	}
+	for i := range f.Nav {
+		href := f.Nav[i].Href
+		f.Nav[i].Here = href == v.path || href != "/" && strings.HasPrefix(v.path, href+"/")
 	}
 	if v.site.Name != "" {
 		f.Title += " · " + v.site.Name

@@ -36,7 +36,25 @@ type Site struct {
 	Cookie string // name of the session cookie, different for every site that may share a host
 }
 
-// Config is what a shell needs. All fields but Patience are required.
+// A Doc is a further document. It is shown by the page's templates, with what Serve returns as their view.
+type Doc struct {
+	Method, Path string // as Fiber writes them
+	// Serve returns the view of the document. It may also answer by itself, as with a file or a redirect,
+	// and returns nil then. ErrNoDoc is answered as an unknown address, any other error as a fault.
+	Serve func(c *fiber.Ctx, v Visit) (view any, err error)
+}
+
+// A Visit is who asks for a document, and how it is said.
+type Visit struct {
+	Say  webui.Speaker
+	User string // never ""
+	Now  time.Time
+}
+
+// ErrNoDoc is returned by Doc.Serve for an address that leads to nothing.
+var ErrNoDoc error = errNotFound
+
+// Config is what a shell needs. All fields but Docs, Nav and Patience are required.
 type Config struct {
 	Page *webui.Page
 	Bus  *webui.Bus
@@ -47,6 +65,10 @@ type Config struct {
 	Site func(webui.Speaker) Site
 	// View builds the page's content from what is known now. It is called from many goroutines.
 	View func(webui.Speaker, time.Time) any
+	// Docs are further documents of the site, in the same frame and behind the same log-in.
+	Docs []Doc
+	// Nav names the site's documents in order; nil where there is only one.
+	Nav func(webui.Speaker) []webui.Link
 	// Patience is how long an open page may take to accept a message before it is given up; 0 means
 	// 15 seconds.
 	Patience time.Duration
@@ -73,6 +95,9 @@ func Mount(app fiber.Router, cfg Config) error {
 		recent: map[webui.Lang]*recent{webui.Zh: {}, webui.En: {}},
 	}
 	app.Get("/", s.handle(s.page))
+	for _, d := range cfg.Docs {
+		app.Add(d.Method, d.Path, s.handle(s.doc(d)))
+	}
 	app.Get("/login", s.handle(s.loginForm))
 	app.Post("/login", s.handle(s.login))
 	app.Post("/logout", s.handle(s.logout))

@@ -3,13 +3,17 @@ package shell_test
 import (
 	"crypto/tls"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
+
+	"github.com/gofiber/fiber/v2"
 
 	"yipiao/sync/webui"
 	"yipiao/sync/webui/shell"
@@ -174,5 +178,50 @@ func TestErrorsArePages(t *testing.T) {
 func TestMount_requires(t *testing.T) {
 	if err := shell.Mount(newSite(t, 0).app, shell.Config{}); err == nil {
 		t.Error("an empty configuration was accepted")
+	}
+}
+
+// TestDocs are further documents: behind the log-in, in the page's frame, named in its links.
+func TestDocs(t *testing.T) {
+	s := newSite(t, 0)
+	asked := ""
+	page, err := webui.NewPage(fstest.MapFS{"p.html": {Data: []byte(`{{define "bar"}}{{end}}{{define "main"}}<i>{{.}}</i>{{end}}`)}}, []byte(`{}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.app = fiber.New(fiber.Config{Immutable: true, DisableStartupMessage: true})
+	err = shell.Mount(s.app, shell.Config{
+		Page: page, Bus: s.bus, Auth: s.auth, Log: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now,
+		Site: func(webui.Speaker) shell.Site { return shell.Site{Name: "x", Cookie: "yipiao_s-0017"} }, View: s.view,
+		Nav: func(webui.Speaker) []webui.Link {
+			return []webui.Link{{Href: "/", Text: "first"}, {Href: "/more", Text: "second"}}
+		},
+		Docs: []shell.Doc{
+			{Method: "GET", Path: "/more/:id", Serve: func(c *fiber.Ctx, v shell.Visit) (any, error) {
+				asked = v.User
+				if c.Params("id") == "file" {
+					return nil, c.SendString("by itself")
+				}
+				if c.Params("id") == "none" {
+					return nil, shell.ErrNoDoc
+				}
+				return "view of " + c.Params("id"), nil
+			}},
+			{Method: "POST", Path: "/more", Serve: func(*fiber.Ctx, shell.Visit) (any, error) { return "sent", nil }},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "without a log-in", s.get("/more/1"), 303)
+	cookie := s.login()
+	expect(t, "a document", s.get("/more/1", cookie), 200, "<i>view of 1</i>", `<a href="/">first</a><a href="/more" aria-current="page">second</a>`)
+	expect(t, "a file", s.get("/more/file", cookie), 200, "by itself")
+	expect(t, "nothing there", s.get("/more/none", cookie), 404, "没有这个页面")
+	expect(t, "the first", s.get("/", cookie), 200, `<a href="/" aria-current="page">first</a><a href="/more">second</a>`)
+	expect(t, "a form", s.post("/more", url.Values{}, nil, cookie), 200, "<i>sent</i>")
+	expect(t, "a form of another site", s.post("/more", url.Values{}, map[string]string{"Sec-Fetch-Site": "cross-site"}, cookie), 403)
+	if asked != "ops" {
+		t.Errorf("asked by %q", asked)
 	}
 }

@@ -25,6 +25,7 @@ type visit struct {
 	site  Site
 	token string
 	user  string // "" if nobody is logged in
+	path  string
 }
 
 // A problem is an error that a person reads: a status and the key of its text.
@@ -64,7 +65,7 @@ func (s *shell) handle(h func(*fiber.Ctx, *visit) error) fiber.Handler {
 }
 
 func (s *shell) visit(c *fiber.Ctx) *visit {
-	v := &visit{lang: s.lang(c), theme: s.theme(c)}
+	v := &visit{lang: s.lang(c), theme: s.theme(c), path: strings.Clone(c.Path())}
 	v.say = s.cfg.Page.Speaker(v.lang)
 	if s.cfg.Site == nil { // a page of NotFound belongs to nobody
 		return v

@@ -55,7 +55,7 @@ func (b *Browser) Labelled() {
 	}
 }
 
-const bareControls = `[...document.querySelectorAll('a,button,input,[role=img]')].filter((e) =>
+const bareControls = `[...document.querySelectorAll('a,button,input:not([type=hidden]),select,[role=img]')].filter((e) =>
   !(e.textContent.trim() || e.getAttribute('aria-label') || e.closest('label')?.textContent.trim()))
   .map((e) => e.outerHTML.slice(0, 120))`
 
