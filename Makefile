@@ -8,7 +8,7 @@ PKGS := ./...
 RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
 export CGO_ENABLED ?= 1
 
-.PHONY: help run clean-data build test unit race e2e crash lint lint-full fuzz soak bench bench-peers deps deps-test tidy shots
+.PHONY: help run clean-data build test unit race e2e crash lint lint-full fuzz soak soak-journal bench bench-peers deps deps-test tidy shots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -63,7 +63,10 @@ fuzz: ## every fuzz test for 20 s
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$p/*_test.go | sed 's/func //'); do \
 			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
 
-soak: ## the journal's crash loop for many seeds (SEEDS=600)
+soak: ## half an hour of everything at once, watching memory, descriptors and disk (FOR=30m)
+	YIPIAO_SOAK=$${FOR:-30m} $(GO) test -count=1 -v -timeout 26h -run '^TestSoak$$' ./edge
+
+soak-journal: ## the journal's crash loop for many seeds (SEEDS=600)
 	YIPIAO_JOURNAL_SOAK=$${SEEDS:-600} $(GO) test -count=1 -timeout 60m -run TestSoak ./sync/journal/seglog
 
 bench: build ## measure the station (5 minutes); a table, and JSON lines in var/bench/station.jsonl

@@ -59,14 +59,15 @@ func (c *Clock) Measured(cloudMs int64, sent, got time.Time) (change time.Durati
 }
 
 // Now returns the corrected time in Unix milliseconds, the offset in it, and whether it may be trusted. A
-// time before the last one known to have passed cannot be; that one is returned instead.
+// time before the last one known to have passed, or long after it, cannot be; that one is returned
+// instead.
 func (c *Clock) Now() (ms int64, offsetMs int32, trusted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.wall().Add(c.offset)
 	trusted = c.measured || !c.floor.IsZero() && !now.Before(c.floor) && now.Before(c.floor.Add(trustAfter))
-	if !trusted && now.Before(c.floor) {
-		now = c.floor // what is journalled now must not lower the floor of the next start
+	if !trusted && !c.floor.IsZero() {
+		now = c.floor // what is journalled now must not move the floor of the next start to where it is trusted
 	}
 	// A machine that starts in 1970 is further off than the journal's 32 bits can say.
 	offset := min(max(c.offset.Milliseconds(), math.MinInt32), math.MaxInt32)

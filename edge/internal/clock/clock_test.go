@@ -89,6 +89,19 @@ func TestClock_SetBackIsNotTrustedByItsOwnFacts(t *testing.T) {
 	}
 }
 
+// TestClock_SetAheadIsNotTrustedByItsOwnFacts: the same for a clock that runs days ahead.
+func TestClock_SetAheadIsNotTrustedByItsOwnFacts(t *testing.T) {
+	floor := time.Date(2026, 5, 1, 20, 0, 0, 0, time.UTC)
+	for range 3 { // each start takes the time of the last fact as its floor
+		c := clock.New(floor.UnixMilli(), func() time.Time { return floor.Add(48 * time.Hour) })
+		ms, _, trusted := c.Now()
+		if trusted || ms != floor.UnixMilli() {
+			t.Fatalf("time %s, trusted %v", time.UnixMilli(ms).UTC(), trusted)
+		}
+		floor = time.UnixMilli(ms)
+	}
+}
+
 func TestClock_MeasuredTakesTheMiddleAndIsTrusted(t *testing.T) {
 	k, w := newClock(time.Time{}, base)
 	got := base.Add(200 * time.Millisecond)

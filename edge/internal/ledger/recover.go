@@ -55,7 +55,7 @@ func (l *Ledger) recover(rep *Report) error {
 	if from > end+1 || first > from {
 		return fmt.Errorf("the catalogue covers fact %d, the journal begins at %d: facts between them are gone", from-1, first)
 	}
-	if rep.Replayed, err = l.replay(max(first, min(l.nonces.from, from)), from); err != nil {
+	if rep.Replayed, err = l.replay(max(first, min(l.nonces.from, covered+1, from)), from); err != nil {
 		return err
 	}
 	if err := finish(); err != nil {
@@ -365,11 +365,15 @@ func (l *Ledger) replayOne(reader *ticket.FactReader, e *journal.Entry, fold boo
 	if kind == ticket.FactEntryAnnulled {
 		l.nonces.annul(f.Of)
 	}
-	if !fold || kind == ticket.FactRefused {
+	if kind == ticket.FactRefused || e.Seq <= l.covered.Load() && !fold {
 		return nil
 	}
 	slot, r := l.obtain(f.Ticket)
-	l.dirty.moved(slot, e.Seq)
+	l.dirty.moved(slot, e.Seq) // also of a fact that only the snapshot holds: the catalogue does not yet
+	if !fold {
+		l.x.Unlock(slot)
+		return nil
+	}
 	l.fold(r, kind, &f, e.TimeMs)
 	l.x.Unlock(slot)
 	switch kind {
