@@ -144,7 +144,9 @@ func (l *Ledger) meet(t *ticket.Ticket) (m meeting, err error) {
 		m.fresh = true
 	}
 	defer l.x.Unlock(slot)
-	m.older = r.Has(index.Known) && r.Ver > t.Ver
+	if m.older = r.Has(index.Known) && r.Ver > t.Ver; m.older && t.Entry.Custody != ticket.CustodyRecalled {
+		return m, nil // it will not be offered again, so it must bar nothing
+	}
 	before := l.held(r)
 	held, kind, f, wait := before.Offer(t.Entry)
 	switch m.wait = wait; {

@@ -170,7 +170,7 @@ func (l *Ledger) forgetRows() error {
 		l.x.Lock(s)
 		r := l.x.Row(s)
 		id := l.session(r)
-		if r.ID != 0 && !r.Has(index.Known) && r.Passage == 0 && v.sessions[id] == nil && !l.dirty.has(s) {
+		if forgettable(r) && v.sessions[id] == nil && !l.dirty.has(s) {
 			out = append(out, gone{s, ticketKey(id, r.ID)})
 		}
 		l.x.Unlock(s)
@@ -192,11 +192,16 @@ func (l *Ledger) forgetRows() error {
 	return nil
 }
 
+// forgettable reports whether nothing is going on with a row: neither a passage nor a page that has met it.
+func forgettable(r *index.Row) bool {
+	return r.ID != 0 && !r.Has(index.Known) && !r.Has(index.Recalling) && r.Passage == 0
+}
+
 // dropRow removes a row unless it has come back to life meanwhile.
 func (l *Ledger) dropRow(s index.Slot) {
 	l.x.Lock(s)
 	defer l.x.Unlock(s)
-	if r := l.x.Row(s); r.ID != 0 && !r.Has(index.Known) && !l.dirty.has(s) {
+	if r := l.x.Row(s); forgettable(r) && !l.dirty.has(s) {
 		l.figures.moved(r.Session, l.held(r), ticket.Held{})
 		l.x.Remove(s)
 	}
