@@ -53,8 +53,10 @@ type Station struct {
 	revoked atomic.Bool // the cloud refuses this machine
 	web     *web
 	tally   tally
-	doors   doors
-	started time.Time
+	// recovered is the last fact of before the start.
+	recovered uint64
+	doors     doors
+	started   time.Time
 }
 
 // clockSource is clock.Clock; tests set the time by hand.
@@ -92,9 +94,8 @@ func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 		return nil, err
 	}
 	now, _, _ := s.clock.Now()
-	if err := s.tally.load(s.ledger, now); err != nil {
-		return nil, errors.Join(err, s.ledger.Close())
-	}
+	s.recovered = s.ledger.Durable().Seq
+	s.tally.begin(now)
 	s.loadRevoked()
 	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleDesk, s.assembleBackup, s.assembleWeb} {
 		if err := step(); err != nil {
@@ -144,6 +145,7 @@ func (s *Station) Run(ctx context.Context) error {
 		{Name: "desk", Run: s.desk.Run},
 		{Name: "backup", Run: s.backup.Run},
 		{Name: "web", Run: s.web.run},
+		{Name: "tally", Run: s.countToday},
 	}
 	for _, l := range s.lanes {
 		services = append(services, supervise.Service{Name: "lane " + l.cfg.Name, Run: l.run})
@@ -152,6 +154,17 @@ func (s *Station) Run(ctx context.Context) error {
 	s.cloud.Close()
 	s.shutdownBackup()
 	return errors.Join(err, s.ledger.Close())
+}
+
+// countToday adds today's facts of before the start to the tally.
+func (s *Station) countToday(ctx context.Context) error {
+	now, _, _ := s.clock.Now()
+	if err := s.tally.load(ctx, s.ledger, s.recovered, now); err != nil {
+		return err
+	}
+	s.web.changed(maint.EventVerdict)
+	<-ctx.Done()
+	return nil
 }
 
 func (s *Station) measured(cloudMs int64, sent, got time.Time) {

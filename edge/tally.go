@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -23,30 +24,49 @@ func dayOf(ms int64) int64 {
 	return (ms + 8*time.Hour.Milliseconds()) / (24 * time.Hour.Milliseconds())
 }
 
-// load counts the kept facts of today.
-func (t *tally) load(l *ledger.Ledger, nowMs int64) error {
+// begin makes an empty tally for the day of nowMs.
+func (t *tally) begin(nowMs int64) {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.day, t.lanes = dayOf(nowMs), make(map[string]maint.Counts)
-	t.mu.Unlock()
+}
+
+// load adds the kept facts of today up to a sequence: those of before the start. A busy day has some 100,000,
+// so nobody waits for it. When it fails nothing was added, and it may be tried again.
+func (t *tally) load(ctx context.Context, l *ledger.Ledger, upTo uint64, nowMs int64) error {
+	var past tally
+	past.begin(nowMs)
 	var read ticket.FactReader
-	for from := l.FirstFact(); from <= l.Durable().Seq; {
-		entries, err := l.Journal(from, 10_000, 8<<20)
-		if err != nil || len(entries) == 0 {
-			return err
+	for from := l.FirstFact(); from <= upTo && ctx.Err() == nil; {
+		entries, err := l.Journal(from, int(min(10_000, upTo-from+1)), 8<<20)
+		if err != nil {
+			return fmt.Errorf("count facts from %d: %w", from, err)
+		}
+		if len(entries) == 0 {
+			break
 		}
 		for i := range entries {
 			e := &entries[i]
 			from = e.Seq + 1
 			kind := ticket.FactKind(e.Kind)
-			if !kind.OfTicket() || dayOf(e.TimeMs) != t.day {
+			if !kind.OfTicket() || dayOf(e.TimeMs) != past.day {
 				continue
 			}
 			var f ticket.Fact
 			if err := read.Fact(e.Body, &f); err != nil {
 				return fmt.Errorf("count fact %d: %w", e.Seq, err)
 			}
-			t.add(ledger.Observed{TimeMs: e.TimeMs, Kind: kind, Fact: &f})
+			past.add(ledger.Observed{TimeMs: e.TimeMs, Kind: kind, Fact: &f})
 		}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.day != past.day || ctx.Err() != nil {
+		return nil
+	}
+	for lane, c := range past.lanes {
+		now := t.lanes[lane]
+		t.lanes[lane] = maint.Counts{Admit: now.Admit + c.Admit, Refuse: now.Refuse + c.Refuse, Hold: now.Hold + c.Hold, Exit: now.Exit + c.Exit}
 	}
 	return nil
 }

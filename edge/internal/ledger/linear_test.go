@@ -33,7 +33,11 @@ const (
 // YIPIAO_LINEAR_HISTORIES sets how many histories, YIPIAO_LINEAR_SEED runs the one of a seed. A seed
 // fixes what is asked; the interleaving is the machine's.
 func TestLinearizable(t *testing.T) {
-	first, n := uint64(1), uint64(number(t, "YIPIAO_LINEAR_HISTORIES", lHistories))
+	normal := lHistories
+	if testing.Short() { // the race detector makes each ten times as long
+		normal = lHistories / 3
+	}
+	first, n := uint64(1), uint64(number(t, "YIPIAO_LINEAR_HISTORIES", normal))
 	if seed := number(t, "YIPIAO_LINEAR_SEED", 0); seed != 0 {
 		first, n = uint64(seed), 1
 	}
