@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"yipiao/drivers/port"
@@ -23,7 +24,31 @@ type Kind struct {
 	// New decodes the driver's settings strictly (an unknown key is an error that names it) and
 	// validates them. It does no I/O. A nil or empty message means defaults.
 	New func(settings json.RawMessage) (Device, error)
+	// Ports are the types of line it speaks over; none means a serial line only.
+	Ports []PortType
+	// Scans says that its devices report Scan, so that a lane may take one as its scanner.
+	Scans bool
 }
+
+// Speaks reports whether the protocol works over a type of line.
+func (k Kind) Speaks(t PortType) bool {
+	if len(k.Ports) == 0 {
+		return t == PortSerial
+	}
+	return slices.Contains(k.Ports, t)
+}
+
+// A PortType is a sort of line, as in the configuration.
+type PortType string
+
+// Types of lines.
+const (
+	PortSerial PortType = "serial" // a tty
+	PortHID    PortType = "hid"    // reports of a USB HID interface
+	PortEvdev  PortType = "evdev"  // events of a grabbed Linux input device
+	PortLP     PortType = "lp"     // a USB printer
+	PortTCP    PortType = "tcp"    // a raw connection: a printer, or a serial device server
+)
 
 // A Device talks to one physical device over a port.
 //

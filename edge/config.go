@@ -82,7 +82,7 @@ func LoadConfig(path string) (Config, error) {
 	c.Data = below(base, c.Data)
 	c.Backup.Folder, c.Backup.Stick = below(base, c.Backup.Folder), below(base, c.Backup.Stick)
 	for i := range c.Devices {
-		c.Devices[i].Port.Path = below(base, c.Devices[i].Port.Path)
+		c.Devices[i].Port.Below(base)
 	}
 	return c, c.Validate()
 }

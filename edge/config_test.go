@@ -39,8 +39,8 @@ func TestLoadConfig_FillsInDefaultsAndCountsPathsFromTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	base := filepath.Dir(path)
-	if c.Data != filepath.Join(base, "data") || c.Devices[0].Port.Path != filepath.Join(base, "ttyA") || c.Devices[1].Port.Path != "/dev/ttyB" {
-		t.Errorf("paths %s, %s, %s", c.Data, c.Devices[0].Port.Path, c.Devices[1].Port.Path)
+	if c.Data != filepath.Join(base, "data") || c.Devices[0].Port.String() != filepath.Join(base, "ttyA")+" 9600 8N1" || c.Devices[1].Port.String() != "/dev/ttyB 9600 8N1" {
+		t.Errorf("paths %s, %s, %s", c.Data, c.Devices[0].Port, c.Devices[1].Port)
 	}
 	if c.Lanes[0].PermitSeconds != 5 || c.Lanes[1].Title != "H1" {
 		t.Errorf("lanes %+v", c.Lanes)

@@ -156,9 +156,9 @@ func (v *crashVenue) devices() {
 			bench.DeviceConfig{Name: scan, PTY: filepath.Join(dir, scan), Scanner: &scanner.Settings{}},
 			bench.DeviceConfig{Name: gate, PTY: filepath.Join(dir, gate), Turnstile: &turnstile.Settings{Walk: 30 * time.Millisecond, Pass: 20 * time.Millisecond}})
 		v.cfg.Devices = append(v.cfg.Devices,
-			devices.Config{Name: scan, Kind: "linescan", Port: serialport.Config{Path: filepath.Join(dir, scan)}},
+			devices.Config{Name: scan, Kind: "linescan", Port: devices.Port{Line: serialport.Config{Path: filepath.Join(dir, scan)}}},
 			devices.Config{
-				Name: gate, Kind: "lotgate", Port: serialport.Config{Path: filepath.Join(dir, gate), Baud: 115200},
+				Name: gate, Kind: "lotgate", Port: devices.Port{Line: serialport.Config{Path: filepath.Join(dir, gate), Baud: 115200}},
 				Settings: json.RawMessage(`{"timeout_ms":150,"gap_ms":2}`),
 			})
 		v.cfg.Lanes = append(v.cfg.Lanes, LaneConfig{

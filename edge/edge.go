@@ -57,6 +57,7 @@ type Station struct {
 	recovered uint64
 	doors     doors
 	started   time.Time
+	asked     atomic.Int64 // when a verdict was last given, Unix milliseconds of the machine
 }
 
 // clockSource is clock.Clock; tests set the time by hand.
@@ -125,7 +126,7 @@ func (s *Station) assembleSync() (err error) {
 		return err
 	}
 	s.sync, err = replica.New(replica.Config{
-		Store: s.ledger, Cloud: s.cloud, Epoch: s.id.Epoch, Rows: rowsPerPage, WaitMs: feedWaitMs, Heard: s.heard,
+		Store: s.ledger, Cloud: s.cloud, Epoch: s.id.Epoch, Rows: rowsPerPage, Idle: s.idle, WaitMs: feedWaitMs, Heard: s.heard,
 	})
 	return err
 }
@@ -205,6 +206,9 @@ func (s *Station) heard(direction string, _ int64, err error) {
 // observe is told every durable fact, in order.
 func (s *Station) observe(o ledger.Observed) {
 	s.tally.add(o)
+	if o.Fact != nil {
+		s.asked.Store(time.Now().UnixMilli())
+	}
 	if s.web == nil {
 		return
 	}

@@ -43,7 +43,7 @@ func TestStation_PortThatDoesNotExist(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "tty-nowhere")
 	cfg := Config{
 		Data: cloud.enrol(), Listen: Listen{LAN: "127.0.0.1:0"}, segment: 64 << 10,
-		Devices: []devices.Config{{Name: "scan-1", Kind: "linescan", Port: serialport.Config{Path: missing}}},
+		Devices: []devices.Config{{Name: "scan-1", Kind: "linescan", Port: devices.Port{Line: serialport.Config{Path: missing}}}},
 		Lanes:   []LaneConfig{{Name: "L1", Groups: []ticket.GateGroupID{1}, Entry: true, Scanner: "scan-1"}},
 	}
 	st, err := assemble(cfg, slog.New(slog.DiscardHandler), &handTime{at: time.Now(), trusted: true})

@@ -67,3 +67,9 @@ func (s *Station) trim() error {
 	}
 	return err
 }
+
+// quietFor is how long no verdict was given when gates count as idle.
+const quietFor = 10 * time.Second
+
+// idle reports whether large feed pages are welcome.
+func (s *Station) idle() bool { return time.Now().UnixMilli()-s.asked.Load() > quietFor.Milliseconds() }

@@ -15,7 +15,7 @@ import (
 // that a station with more tickets gets more instead of collecting without end.
 const (
 	leastMemory = 96 << 20
-	headroom    = 16 << 20
+	headroom    = 12 << 20
 	memoryLook  = 2 * time.Second
 )
 

@@ -37,8 +37,8 @@ func number(v float64) *float64 { return &v }
 
 func said(ok bool) *bool { return &ok }
 
-// least sets a goal for the ratio: at least this multiple of the baseline.
-func (f *figure) least(goal float64) {
+// atLeast sets a goal for the ratio: at least this multiple of the baseline.
+func (f *figure) atLeast(goal float64) {
 	if goal > 0 {
 		f.Goal, f.GoalOf, f.OK = number(goal), "ratio", said(f.Ratio >= goal)
 	}
@@ -54,22 +54,27 @@ func plain(section, name, unit string, value float64) figure {
 	return figure{Section: section, Name: name, Unit: unit, Value: number(value)}
 }
 
+// least is a figure that must reach a goal in its own unit.
+func least(section, name, unit string, value, goal float64) figure {
+	return figure{Section: section, Name: name, Unit: unit, Value: number(value), Goal: number(goal), GoalOf: "least", OK: said(value >= goal)}
+}
+
 // slowRaw is the raw p99 in ms above which a disk is too slow, or the machine too busy, for absolute times.
 const slowRaw = 1.0
 
-// against relates an absolute time in ms to the raw p99 in ms of the same moment.
+// against relates an absolute time to the raw p99 (ms) of the same moment, and judges it and rates of rows only
+// where that was good.
 func (f figure) against(rawP99 float64) figure {
-	if rawP99 <= 0 {
-		return f
-	}
 	value := *f.Value
 	if f.Unit == "s" {
 		value *= 1000
 	}
-	f.Baseline, f.Of, f.Ratio = rawP99, "raw p99", value/rawP99
+	if f.Unit == "s" || f.Unit == "ms" {
+		f.Baseline, f.Of, f.Ratio = rawP99, "raw p99", value/rawP99
+	}
 	if rawP99 > slowRaw && f.Goal != nil {
 		f.OK = nil
-		f.Note = strings.TrimSpace(f.Note + " raw p99 above 1 ms")
+		f.Note = strings.TrimSpace(f.Note + " (raw p99 above 1 ms)")
 	}
 	return f
 }

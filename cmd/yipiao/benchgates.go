@@ -82,8 +82,8 @@ func (b *benchRun) paced(ctx context.Context, s *benchSite, do asks, section, st
 		return nil
 	}
 	add("gate decision, p99", one.P99, 10)
-	f := figure{Section: section, Name: "delta apply, gates active, 25 % duty", Value: number(median(rows)), Unit: "rows/s", Callers: pacedGates}
-	f.Goal, f.GoalOf, f.OK = number(5000), "least", said(*f.Value >= 5000)
+	f := least(section, "delta apply, gates active, 25 % duty", "rows/s", median(rows), 5000).against(median(rawP99))
+	f.Callers = pacedGates
 	b.add(f)
 	return nil
 }
@@ -145,9 +145,9 @@ func (b *benchRun) lanes(ctx context.Context, s *benchSite) error {
 				return err
 			}
 		}
-		f := most("gates, 100,000 tickets", "scan in to gate command out, p99", "ms", h.quantile(0.99), 20).against(raw.p99)
+		f := most("gates, 100,000 tickets", "scan in to gate command out, p99", "ms", h.quantile(0.99), 20)
 		f.Callers, f.P50, f.P99, f.P999, f.Note = benchLanes, h.quantile(0.5), h.quantile(0.99), h.quantile(0.999), "lines not paced: no wire time in it"
-		b.add(f)
+		b.add(f.against(raw.p99))
 		return nil
 	})
 }

@@ -179,6 +179,6 @@ func (c *cell) figure() figure {
 	}
 	f.Value, f.Unit, f.Ratio, f.Of, f.Baseline = number(median(rates)), "1/s", median(ratios), "raw", median(c.raws)
 	f.P50, f.P99, f.P999 = median(p50), median(p99), median(far)
-	f.least(c.goal)
+	f.atLeast(c.goal)
 	return f
 }

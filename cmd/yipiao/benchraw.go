@@ -10,7 +10,7 @@ import (
 )
 
 // rawRecord is about the median size of our own records with their heads, bytes.
-const rawRecord = 176
+const rawRecord = 144
 
 const rawFile = 16 << 20
 

@@ -130,11 +130,6 @@ func (s *benchSite) answers(ctx context.Context) error {
 	return until(ctx, s.proc, readyIn, func(ctx context.Context) error { return answers(ctx, s.plain) })
 }
 
-func (s *benchSite) status(ctx context.Context) (st edge.Status, err error) {
-	a := &api{name: "station", base: "http://" + s.plain, token: s.token, http: http.DefaultClient}
-	return st, a.get(ctx, "/api/v1/status", &st)
-}
-
 // inside runs the station in this process while use runs. change may change its configuration.
 func (s *benchSite) inside(ctx context.Context, change func(*edge.Config), use func(*edge.Station) error) error {
 	cfg, err := edge.LoadConfig(s.file())

@@ -81,7 +81,7 @@ func (b *benchRun) written(ctx context.Context, s *benchSite, st *edge.Station, 
 	// A record has a head of 48 bytes, and a sync rewrites the rest of the block it begins in.
 	heads, blocks := 48*facts, 4096*float64(after.Syncs-before.Syncs)
 	f := most(section, "written per admission, journal", "B", (float64(after.Bytes-before.Bytes)+heads+blocks)/facts, 1000)
-	f.Callers, f.Note = 8, fmt.Sprintf("%.1f admissions a sync", facts/float64(after.Syncs-before.Syncs))
+	f.Callers, f.Note = 8, fmt.Sprintf("%.0f B a fact, %.1f facts a sync", float64(after.Bytes-before.Bytes)/facts+48, facts/float64(after.Syncs-before.Syncs))
 	b.add(f)
 	f = most(section, "written per admission, whole process", "B", (to-from+blocks)/facts, 3000)
 	f.Callers, f.Note = 8, fmt.Sprintf("%s at %.0f/s; the machine's disks: %.0f B", span, r.rate, disk/facts)

@@ -40,7 +40,10 @@ func (s Settings) validate() error {
 
 // Kind is the registry's entry for this protocol.
 func Kind() drivers.Kind {
-	return drivers.Kind{Name: "linescan", Title: "串口扫码器 / Serial line scanner", New: open}
+	return drivers.Kind{
+		Name: "linescan", Title: "串口扫码器 / Serial line scanner", New: open,
+		Ports: []drivers.PortType{drivers.PortSerial, drivers.PortTCP}, Scans: true,
+	}
 }
 
 func open(raw json.RawMessage) (drivers.Device, error) {

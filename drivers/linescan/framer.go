@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"yipiao/drivers"
+	"yipiao/drivers/internal/aim"
 )
 
 // Framing bytes, devices.md §5.1.
@@ -145,9 +146,9 @@ func (f *Framer) end(fault drivers.ScanFault) Frame {
 	fr := Frame{Bytes: f.seen, Fault: fault}
 	data := f.buf
 	if !f.KeepAIM {
-		fr.AIM, data = splitAIM(data)
+		fr.AIM, data = aim.Split(data)
 	}
-	if fault != drivers.ScanOverlong && !printable(data) {
+	if fault != drivers.ScanOverlong && !aim.Printable(data) {
 		fr.Fault = drivers.ScanBinary
 	}
 	if fr.Fault != drivers.ScanOK && len(data) > faultData {
@@ -172,24 +173,4 @@ func (f *Framer) limit() int {
 		return DefaultLimit
 	}
 	return f.Limit
-}
-
-// splitAIM takes an AIM identifier, "]" code letter and modifier, off the front (ISO/IEC 15424).
-func splitAIM(data []byte) (aim string, rest []byte) {
-	if len(data) < 3 || data[0] != ']' || !letter(data[1]) || !letter(data[2]) && !digit(data[2]) {
-		return "", data
-	}
-	return string(data[:3]), data[3:]
-}
-
-func letter(b byte) bool { return 'A' <= b && b <= 'Z' || 'a' <= b && b <= 'z' }
-func digit(b byte) bool  { return '0' <= b && b <= '9' }
-
-func printable(data []byte) bool {
-	for _, b := range data {
-		if b < 0x20 || b > 0x7E {
-			return false
-		}
-	}
-	return true
 }

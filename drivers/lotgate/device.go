@@ -38,7 +38,10 @@ func (s Settings) validate() error {
 
 // Kind is the registry's entry for this protocol.
 func Kind() drivers.Kind {
-	return drivers.Kind{Name: "lotgate", Title: "LOT 闸机 (Modbus RTU) / LOT turnstile", New: open}
+	return drivers.Kind{
+		Name: "lotgate", Title: "LOT 闸机 (Modbus RTU) / LOT turnstile", New: open,
+		Ports: []drivers.PortType{drivers.PortSerial, drivers.PortTCP},
+	}
 }
 
 func open(raw json.RawMessage) (drivers.Device, error) {

@@ -15,7 +15,10 @@ type Config struct {
 	Store Store
 	Cloud link.Cloud
 	Epoch uint32 // journal epoch
-	Rows  int    // rows per page; fewer while gates are active
+	Rows  int    // rows per page while gates are active
+	// Idle reports whether no gate is active, so that pages may be as large as they can be: a catching up
+	// station needs fewer transactions. nil means never.
+	Idle func() bool
 	// WaitMs is how long a poll waits for news, milliseconds.
 	WaitMs int
 	// Heard is told the outcome of every exchange: nil when the cloud served it, with the cloud's time.
@@ -59,6 +62,16 @@ func (r *Runner) RunDown(ctx context.Context) error {
 	d := NewDown(epoch, cursor, r.cfg.Rows, r.cfg.WaitMs)
 	act := d.Step(DownEvent{Woke: true})
 	for ctx.Err() == nil {
+		if act.Poll != nil {
+			// The store may have begun the feed anew by itself, because it has lost entries.
+			if e, c := r.cfg.Store.Cursor(); e != act.Poll.Epoch || c != act.Poll.Cursor {
+				d = NewDown(e, c, r.cfg.Rows, r.cfg.WaitMs)
+				act = d.Step(DownEvent{Woke: true})
+			}
+			if r.cfg.Idle != nil && r.cfg.Idle() {
+				act.Poll.Limit = wire.MaxPageRows
+			}
+		}
 		act = d.Step(r.down(ctx, act))
 	}
 	return nil

@@ -44,6 +44,9 @@ func (t *Tracker) Set(state drivers.State, note string) {
 	t.now.State, t.now.Note = state, note
 }
 
+// Firmware says what the device calls itself.
+func (t *Tracker) Firmware(version string) { t.now.Firmware = version }
+
 // State is what Set said last, or "" before the first.
 func (t *Tracker) State() drivers.State { return t.now.State }
 
@@ -57,7 +60,7 @@ func (t *Tracker) Due() (at time.Time, ok bool) {
 		return time.Time{}, false
 	case t.toldAt.IsZero():
 		return t.toldAt, true
-	case t.now.State != t.told.State || t.now.Note != t.told.Note || t.now.Errors != t.told.Errors:
+	case t.now.State != t.told.State || t.now.Note != t.told.Note || t.now.Errors != t.told.Errors || t.now.Firmware != t.told.Firmware:
 		return t.toldAt.Add(urgentEvery), true
 	case t.now.Frames != t.told.Frames:
 		return t.toldAt.Add(calmEvery), true

@@ -61,3 +61,19 @@ func TestTrackerTellsCountersOnlyNowAndThen(t *testing.T) {
 		t.Errorf("told %d times after 5 s, want 2", n)
 	}
 }
+
+func TestTrackerTellsTheFirmware(t *testing.T) {
+	var last drivers.Health
+	tr := vitals.New(func(e drivers.Event) { last = e.(drivers.Health) })
+	now := time.Unix(1000, 0)
+	tr.Set(drivers.StateOK, "")
+	tr.Flush(now)
+	tr.Firmware("2.6")
+	if due, ok := tr.Due(); !ok || due.Sub(now) != 500*time.Millisecond {
+		t.Errorf("due %v, %v; want after 500 ms", due.Sub(now), ok)
+	}
+	tr.Flush(now.Add(500 * time.Millisecond))
+	if last.Firmware != "2.6" {
+		t.Errorf("told %+v", last)
+	}
+}

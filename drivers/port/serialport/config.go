@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/tarm/serial"
+
+	"yipiao/drivers/port"
 )
 
 // Config says which line to open and how it is set. Zero values other than Path mean 9600 8N1.
@@ -39,38 +41,26 @@ var parities = map[string]serial.Parity{
 	"even": serial.ParityEven,
 }
 
-// A ConfigError names the field of a Config that cannot be used, and what was expected there.
-type ConfigError struct {
-	Field string // as in the JSON
-	Got   string
-	Want  string
-}
-
-// Error implements error.
-func (e *ConfigError) Error() string {
-	return fmt.Sprintf("%s: %q is not usable, want %s", e.Field, e.Got, e.Want)
-}
-
 // Bauds lists the speeds which Validate accepts, for a form.
 func Bauds() []int { return slices.Clone(bauds) }
 
-// Validate reports the first field which cannot be used as a *ConfigError. It does no I/O.
+// Validate reports the first field which cannot be used as a *port.ConfigError. It does no I/O.
 func (c Config) Validate() error {
 	if strings.TrimSpace(c.Path) == "" {
-		return &ConfigError{Field: "path", Got: c.Path, Want: "the path of a serial line, such as /dev/serial/by-id/…"}
+		return &port.ConfigError{Field: "path", Got: c.Path, Want: "the path of a serial line, such as /dev/serial/by-id/…"}
 	}
 	c = c.withDefaults()
 	if !slices.Contains(bauds, c.Baud) {
-		return &ConfigError{Field: "baud", Got: strconv.Itoa(c.Baud), Want: "one of " + list(bauds)}
+		return &port.ConfigError{Field: "baud", Got: strconv.Itoa(c.Baud), Want: "one of " + list(bauds)}
 	}
 	if c.Size < 5 || c.Size > 8 {
-		return &ConfigError{Field: "size", Got: strconv.Itoa(c.Size), Want: "5, 6, 7 or 8"}
+		return &port.ConfigError{Field: "size", Got: strconv.Itoa(c.Size), Want: "5, 6, 7 or 8"}
 	}
 	if _, ok := parities[c.Parity]; !ok {
-		return &ConfigError{Field: "parity", Got: c.Parity, Want: "none, odd or even (mark and space are not supported)"}
+		return &port.ConfigError{Field: "parity", Got: c.Parity, Want: "none, odd or even (mark and space are not supported)"}
 	}
 	if c.StopBits != 1 && c.StopBits != 2 {
-		return &ConfigError{Field: "stop_bits", Got: strconv.Itoa(c.StopBits), Want: "1 or 2 (1.5 is not supported)"}
+		return &port.ConfigError{Field: "stop_bits", Got: strconv.Itoa(c.StopBits), Want: "1 or 2 (1.5 is not supported)"}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"yipiao/drivers/port"
 	"yipiao/drivers/port/serialport"
 )
 
@@ -35,7 +36,7 @@ func TestConfigValidateNamesTheField(t *testing.T) {
 				}
 				return
 			}
-			var ce *serialport.ConfigError
+			var ce *port.ConfigError
 			if !errors.As(err, &ce) {
 				t.Fatalf("Validate: %v, want a *ConfigError", err)
 			}

@@ -35,7 +35,7 @@ var _ port.Port = (*Port)(nil)
 // Open validates the configuration, takes the line for this process alone and sets it. Bytes that
 // came in before anybody listened are thrown away: a code read then must not open a gate now.
 //
-// The error is a *ConfigError, or wraps fs.ErrNotExist (not plugged in), fs.ErrPermission,
+// The error is a *port.ConfigError, or wraps fs.ErrNotExist (not plugged in), fs.ErrPermission,
 // port.ErrBusy (held by somebody else) or port.ErrGone (vanished while being opened).
 func Open(c Config) (*Port, error) {
 	if err := c.Validate(); err != nil {
@@ -102,7 +102,7 @@ func openError(path string, err error) error {
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("open %s: %w", path, port.ErrBusy)
 	case errors.Is(err, unix.ENOTTY), errors.Is(err, unix.EINVAL), errors.Is(err, unix.EISDIR):
-		return &ConfigError{Field: "path", Got: path, Want: "a serial line (it exists but is no tty)"}
+		return &port.ConfigError{Field: "path", Got: path, Want: "a serial line (it exists but is no tty)"}
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("open %s: %w", path, fs.ErrNotExist)
 	case gone(err):

@@ -307,7 +307,7 @@ func TestOpenOfSomethingElse(t *testing.T) {
 	}
 	for _, path := range []string{file, dir, os.DevNull} {
 		_, err := serialport.Open(serialport.Config{Path: path})
-		var ce *serialport.ConfigError
+		var ce *port.ConfigError
 		if !errors.As(err, &ce) || ce.Field != "path" {
 			t.Errorf("%s: %v, want a *ConfigError for path", path, err)
 		}

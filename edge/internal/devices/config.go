@@ -7,15 +7,15 @@ import (
 	"strings"
 
 	"yipiao/drivers"
-	"yipiao/drivers/port/serialport"
+	"yipiao/drivers/port"
 )
 
 // A Config is one device as a technician configures it.
 type Config struct {
-	Name     string            `json:"name"` // how lanes refer to it, such as "gate-1"
-	Kind     string            `json:"kind"` // a protocol, such as "lotgate"
-	Port     serialport.Config `json:"port"`
-	Settings json.RawMessage   `json:"settings,omitempty"` // the protocol's own
+	Name     string          `json:"name"` // how lanes refer to it, such as "gate-1"
+	Kind     string          `json:"kind"` // a protocol, such as "lotgate"
+	Port     Port            `json:"port"`
+	Settings json.RawMessage `json:"settings,omitempty"` // the protocol's own
 }
 
 // A ConfigError says which field of which device cannot be used, and why.
@@ -37,7 +37,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
 	var units []*unit
 	var errs []error
-	names, paths := make(map[string]bool), make(map[string]string)
+	names, taken := make(map[string]bool), make(map[string]string)
 	for i, c := range cfg {
 		label := strings.TrimSpace(c.Name)
 		if label == "" {
@@ -53,7 +53,7 @@ func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
 			bad("name", errors.New("is used by another device"))
 		}
 		names[c.Name] = true
-		checkPort(c, paths, bad)
+		checkPort(c, taken, bad)
 		if u := makeUnit(c, reg, bad); u != nil {
 			units = append(units, u)
 		}
@@ -61,9 +61,13 @@ func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
 	return units, errors.Join(errs...)
 }
 
-func checkPort(c Config, paths map[string]string, bad func(string, error)) {
-	if err := c.Port.Validate(); err != nil {
-		var pe *serialport.ConfigError
+func checkPort(c Config, taken map[string]string, bad func(string, error)) {
+	if c.Port.Line == nil {
+		bad("port", errors.New("is missing"))
+		return
+	}
+	if err := c.Port.Line.Validate(); err != nil {
+		var pe *port.ConfigError
 		field := "port"
 		if errors.As(err, &pe) {
 			field += "." + pe.Field
@@ -71,10 +75,26 @@ func checkPort(c Config, paths map[string]string, bad func(string, error)) {
 		bad(field, err)
 		return
 	}
-	if other, taken := paths[c.Port.Path]; taken {
-		bad("port.path", fmt.Errorf("%s is used by device %s", c.Port.Path, other))
+	field, key := c.Port.key()
+	if other, used := taken[key]; used {
+		bad("port."+field, fmt.Errorf("%s is used by device %s", key, other))
 	}
-	paths[c.Port.Path] = c.Name
+	taken[key] = c.Name
+}
+
+// checkSpeaks refuses a kind over a type of line that it does not speak.
+func checkSpeaks(c Config, kind drivers.Kind, bad func(string, error)) {
+	t := c.Port.Type()
+	if t == "" || kind.Speaks(t) {
+		return
+	}
+	var speaks []string
+	for _, lt := range lineTypes {
+		if kind.Speaks(lt.name) {
+			speaks = append(speaks, string(lt.name))
+		}
+	}
+	bad("port.type", fmt.Errorf("%s does not speak over %s, only over %s", kind.Name, t, strings.Join(speaks, ", ")))
 }
 
 func makeUnit(c Config, reg *drivers.Registry, bad func(string, error)) *unit {
@@ -83,6 +103,7 @@ func makeUnit(c Config, reg *drivers.Registry, bad func(string, error)) *unit {
 		bad("kind", fmt.Errorf("%q is not one of %s", c.Kind, strings.Join(reg.Names(), ", ")))
 		return nil
 	}
+	checkSpeaks(c, kind, bad)
 	dev, err := kind.New(c.Settings)
 	if err != nil {
 		bad("settings", err)

@@ -7,17 +7,21 @@ import (
 	"strings"
 	"testing"
 
+	"yipiao/drivers/port/lpport"
 	"yipiao/drivers/port/serialport"
+	"yipiao/drivers/port/tcpport"
 	"yipiao/edge/internal/devices"
 )
 
 func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
+func serial(c serialport.Config) devices.Port { return devices.Port{Line: c} }
+
 func TestConfigErrorsNameDeviceAndField(t *testing.T) {
-	good := devices.Config{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: "/dev/a"}}
+	good := devices.Config{Name: "scanner-1", Kind: "linescan", Port: serial(serialport.Config{Path: "/dev/a"})}
 	with := func(change func(*devices.Config)) devices.Config {
 		c := good
-		c.Name, c.Port.Path = "gate-1", "/dev/b"
+		c.Name, c.Port = "gate-1", serial(serialport.Config{Path: "/dev/b"})
 		change(&c)
 		return c
 	}
@@ -27,10 +31,16 @@ func TestConfigErrorsNameDeviceAndField(t *testing.T) {
 	}{
 		{"no name", "#2", "name", "is missing", with(func(c *devices.Config) { c.Name = " " })},
 		{"name used twice", "scanner-1", "name", "another device", with(func(c *devices.Config) { c.Name = "scanner-1" })},
-		{"unknown kind", "gate-1", "kind", `"printer" is not one of linescan, lotgate`, with(func(c *devices.Config) { c.Kind = "printer" })},
-		{"no path", "gate-1", "port.path", "path of a serial line", with(func(c *devices.Config) { c.Port.Path = "" })},
-		{"path used twice", "gate-1", "port.path", "/dev/a is used by device scanner-1", with(func(c *devices.Config) { c.Port.Path = "/dev/a" })},
-		{"bad speed", "gate-1", "port.baud", "256000", with(func(c *devices.Config) { c.Port.Baud = 256000 })},
+		{"unknown kind", "gate-1", "kind", `"printer" is not one of linescan, `, with(func(c *devices.Config) { c.Kind = "printer" })},
+		{"no path", "gate-1", "port.path", "path of a serial line", with(func(c *devices.Config) { c.Port = serial(serialport.Config{}) })},
+		{"path used twice", "gate-1", "port.path", "/dev/a is used by device scanner-1", with(func(c *devices.Config) { c.Port = serial(serialport.Config{Path: "/dev/a"}) })},
+		{"no port", "gate-1", "port", "is missing", with(func(c *devices.Config) { c.Port = devices.Port{} })},
+		{"a line it does not speak", "gate-1", "port.type", "linescan does not speak over lp, only over serial, tcp", with(func(c *devices.Config) {
+			c.Port.Line = lpport.Config{Path: "/dev/usb/lp0"}
+		})},
+		{"and the other way", "gate-1", "port.type", "wedge does not speak over serial, only over evdev", with(func(c *devices.Config) { c.Kind = "wedge" })},
+		{"bad address", "gate-1", "port.address", "host:port", with(func(c *devices.Config) { c.Port.Line = tcpport.Config{Address: "printer"} })},
+		{"bad speed", "gate-1", "port.baud", "256000", with(func(c *devices.Config) { c.Port = serial(serialport.Config{Path: "/dev/b", Baud: 256000}) })},
 		{"unknown setting", "gate-1", "settings", `"unti"`, with(func(c *devices.Config) {
 			c.Kind, c.Settings = "lotgate", json.RawMessage(`{"unti":1}`)
 		})},
@@ -54,8 +64,8 @@ func TestConfigErrorsNameDeviceAndField(t *testing.T) {
 
 func TestEverythingThatIsWrongIsReported(t *testing.T) {
 	_, err := devices.New([]devices.Config{
-		{Name: "a", Kind: "none", Port: serialport.Config{Path: "/dev/a"}},
-		{Name: "b", Kind: "linescan", Port: serialport.Config{Path: "/dev/b", Baud: 1}},
+		{Name: "a", Kind: "none", Port: serial(serialport.Config{Path: "/dev/a"})},
+		{Name: "b", Kind: "linescan", Port: serial(serialport.Config{Path: "/dev/b", Baud: 1})},
 	}, nil, quiet())
 	if err == nil || !strings.Contains(err.Error(), "device a: kind") || !strings.Contains(err.Error(), "device b: port.baud") {
 		t.Errorf("%v, want both", err)
@@ -64,8 +74,8 @@ func TestEverythingThatIsWrongIsReported(t *testing.T) {
 
 func TestHandlesOfTheWrongSort(t *testing.T) {
 	set, err := devices.New([]devices.Config{
-		{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: "/dev/a"}},
-		{Name: "gate-1", Kind: "lotgate", Port: serialport.Config{Path: "/dev/b"}},
+		{Name: "scanner-1", Kind: "linescan", Port: serial(serialport.Config{Path: "/dev/a"})},
+		{Name: "gate-1", Kind: "lotgate", Port: serial(serialport.Config{Path: "/dev/b"})},
 	}, nil, quiet())
 	if err != nil {
 		t.Fatal(err)

@@ -15,7 +15,6 @@ import (
 	"yipiao/drivers"
 	"yipiao/drivers/all"
 	"yipiao/drivers/port"
-	"yipiao/drivers/port/serialport"
 )
 
 // Standard returns a registry with every protocol of this build.
@@ -30,7 +29,7 @@ type Set struct {
 	log    *slog.Logger
 	units  []*unit
 	byName map[string]*unit
-	open   func(serialport.Config) (port.Port, error)
+	open   func(context.Context, Port) (port.Port, error)
 
 	healthMu sync.Mutex // one health callback at a time; guards the field below
 	onHealth func(Status)
@@ -46,21 +45,13 @@ func New(cfg []Config, reg *drivers.Registry, log *slog.Logger) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{log: log, units: units, byName: make(map[string]*unit), open: openSerial}
+	s := &Set{log: log, units: units, byName: make(map[string]*unit), open: openPort}
 	for _, u := range units {
 		u.log = log.With("device", u.cfg.Name)
 		u.health = s.tellHealth
 		s.byName[u.cfg.Name] = u
 	}
 	return s, nil
-}
-
-func openSerial(c serialport.Config) (port.Port, error) {
-	p, err := serialport.Open(c)
-	if err != nil {
-		return nil, err // not p: a nil *Port in an interface would not be nil
-	}
-	return p, nil
 }
 
 // OnHealth sets what is called when a device's state or note has changed; call it before Run. Calls come
@@ -136,8 +127,8 @@ func (s *Set) Scanner(name string) (*Scanner, error) {
 	if !ok {
 		return nil, fmt.Errorf("no device %q is configured", name)
 	}
-	if _, gate := u.dev.(drivers.Gate); gate {
-		return nil, fmt.Errorf("device %q is a gate (%s) and reads nothing", name, u.kind.Name)
+	if !u.kind.Scans {
+		return nil, fmt.Errorf("device %q (%s) reads no codes", name, u.kind.Name)
 	}
 	return &Scanner{u: u}, nil
 }

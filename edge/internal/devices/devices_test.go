@@ -77,9 +77,9 @@ func newVenue(t *testing.T) *venue {
 		ups: make(chan devices.Up, 100), downs: make(chan devices.Down, 100),
 	}
 	v.set, err = devices.New([]devices.Config{
-		{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: scan}},
+		{Name: "scanner-1", Kind: "linescan", Port: devices.Port{Line: serialport.Config{Path: scan}}},
 		{
-			Name: "gate-1", Kind: "lotgate", Port: serialport.Config{Path: gate, Baud: 115200},
+			Name: "gate-1", Kind: "lotgate", Port: devices.Port{Line: serialport.Config{Path: gate, Baud: 115200}},
 			Settings: json.RawMessage(`{"timeout_ms":150,"gap_ms":2}`),
 		},
 	}, nil, slog.New(slog.NewTextHandler(v.log, nil)))
@@ -351,7 +351,7 @@ func TestGarbageAndTornLinesBetweenGoodOnes(t *testing.T) {
 
 func TestMissingPortIsLostWithItsReason(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "none")
-	set, err := devices.New([]devices.Config{{Name: "scanner-1", Kind: "linescan", Port: serialport.Config{Path: path}}},
+	set, err := devices.New([]devices.Config{{Name: "scanner-1", Kind: "linescan", Port: devices.Port{Line: serialport.Config{Path: path}}}},
 		nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

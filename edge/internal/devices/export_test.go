@@ -1,12 +1,13 @@
 package devices
 
 import (
+	"context"
+
 	"yipiao/drivers/port"
-	"yipiao/drivers/port/serialport"
 )
 
 // SetOpener lets a test hand out ports of its own.
-func (s *Set) SetOpener(open func(serialport.Config) (port.Port, error)) { s.open = open }
+func (s *Set) SetOpener(open func(context.Context, Port) (port.Port, error)) { s.open = open }
 
 // MaxScans is how many scans wait for a subscriber.
 const MaxScans = maxScans

@@ -62,7 +62,7 @@ func onStage(t *testing.T, test func(s *stage)) {
 		var reg drivers.Registry
 		reg.Add(drivers.Kind{Name: "puppet", Title: "木偶", New: func(json.RawMessage) (drivers.Device, error) { return s.puppet, nil }})
 		var err error
-		s.set, err = devices.New([]devices.Config{{Name: "p", Kind: "puppet", Port: serialport.Config{Path: "/dev/p"}}}, &reg, quiet())
+		s.set, err = devices.New([]devices.Config{{Name: "p", Kind: "puppet", Port: devices.Port{Line: serialport.Config{Path: "/dev/p"}}}}, &reg, quiet())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func onStage(t *testing.T, test func(s *stage)) {
 	})
 }
 
-func (s *stage) open(serialport.Config) (port.Port, error) {
+func (s *stage) open(context.Context, devices.Port) (port.Port, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opens = append(s.opens, time.Now())

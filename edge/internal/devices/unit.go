@@ -12,7 +12,6 @@ import (
 
 	"yipiao/drivers"
 	"yipiao/drivers/port"
-	"yipiao/drivers/port/serialport"
 )
 
 // A unit is one configured device with its driver.
@@ -70,9 +69,9 @@ func (u *unit) subscribe(fn func(any)) (cancel func()) {
 }
 
 // supervise opens the port and runs the driver, again and again, until ctx is done.
-func (u *unit) supervise(ctx context.Context, open func(serialport.Config) (port.Port, error), wait *backoff) {
+func (u *unit) supervise(ctx context.Context, open func(context.Context, Port) (port.Port, error), wait *backoff) {
 	for ctx.Err() == nil {
-		p, err := open(u.cfg.Port)
+		p, err := open(ctx, u.cfg.Port)
 		if err == nil {
 			began := u.begin()
 			err = u.runOnce(ctx, p)
@@ -210,7 +209,7 @@ func (u *unit) change(state drivers.State, note string) {
 	if state != drivers.StateOK {
 		level = slog.LevelWarn
 	}
-	u.log.Log(context.Background(), level, "device health", "state", string(state), "note", note, "port", u.cfg.Port.Path)
+	u.log.Log(context.Background(), level, "device health", "state", string(state), "note", note, "port", u.cfg.Port.String())
 	u.queue.put(u.status)
 }
 

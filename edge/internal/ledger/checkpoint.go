@@ -19,7 +19,11 @@ type dirtySet struct {
 	mu    sync.Mutex
 	rows  map[index.Slot]uint64
 	taken map[index.Slot]uint64 // those of a checkpoint that is being written
+	spare map[index.Slot]uint64 // an empty map for the next one
 }
+
+// keepSpare is the largest map kept for the next checkpoint: a burst should not stay in memory.
+const keepSpare = 1 << 14
 
 func (d *dirtySet) init() { d.rows = make(map[index.Slot]uint64) }
 
@@ -56,7 +60,11 @@ func (d *dirtySet) has(s index.Slot) bool {
 func (d *dirtySet) take() map[index.Slot]uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.taken, d.rows = d.rows, make(map[index.Slot]uint64)
+	d.taken, d.rows = d.rows, d.spare
+	if d.rows == nil {
+		d.rows = make(map[index.Slot]uint64)
+	}
+	d.spare = nil
 	return d.taken
 }
 
@@ -67,6 +75,10 @@ func (d *dirtySet) done(failed bool) {
 		for s, seq := range d.taken {
 			d.rows[s] = max(d.rows[s], seq)
 		}
+	}
+	if len(d.taken) <= keepSpare {
+		clear(d.taken)
+		d.spare = d.taken
 	}
 	d.taken = nil
 }

@@ -86,9 +86,9 @@ func (l *Ledger) salvage(rep *Report, why error) error {
 	l.cat = cat
 	err = cat.update(func(tx *bbolt.Tx) error {
 		if !usable {
-			return putFeed(tx, feedSnapshot{resyncs: 1})
+			return putFeed(tx, feedSnapshot{})
 		}
-		return errors.Join(putFeed(tx, feedSnapshot{resyncs: 1}), l.refill(tx, &head, x))
+		return errors.Join(putFeed(tx, feedSnapshot{}), l.refill(tx, &head, x))
 	})
 	if err == nil { // it belongs to the file that was put aside
 		if err = os.Remove(l.path(snapshotFile)); errors.Is(err, os.ErrNotExist) {
@@ -128,8 +128,9 @@ func (l *Ledger) refill(tx *bbolt.Tx, head *snapshotHead, x *index.Index) error 
 	return tx.Bucket(bucketMeta).Put([]byte("covered"), u64(head.Covered))
 }
 
-// Reread begins the feed again at 0 without giving anything up: what the station knows stays in use,
-// what it misses comes back. It is for a catalogue that has lost entries.
+// Reread has the feed read from 0 without giving anything up: what the station knows stays in use, what
+// it misses comes back. It is for a catalogue that has lost entries. The epoch is forgotten, so that a
+// page that is on its way from the old cursor is refused; the next one begins the feed by Reset.
 func (l *Ledger) Reread() error {
 	if l.reading {
 		return nil
@@ -137,8 +138,7 @@ func (l *Ledger) Reread() error {
 	l.applyMu.Lock()
 	defer l.applyMu.Unlock()
 	s := l.feedSnapshot()
-	s.cursor, s.caughtUp = 0, 0
-	s.resyncs++
+	s.epoch, s.cursor, s.caughtUp = "", 0, 0
 	err := l.cat.update(func(tx *bbolt.Tx) error { return putFeed(tx, s) })
 	if err == nil {
 		l.feed.snap.Store(&s)

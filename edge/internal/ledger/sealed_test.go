@@ -119,7 +119,7 @@ func TestCatalogue_SpoiltTicketIsFetchedAgain(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.start()
-			if len(s.report.Damage) != 1 || s.Stats().Feed.Cursor != 0 || s.Stats().Feed.Resyncs == 0 {
+			if len(s.report.Damage) != 1 || s.Stats().Feed.Cursor != 0 || s.Stats().Feed.Epoch != "" {
 				t.Fatalf("damage %v, feed %+v", s.report.Damage, s.Stats().Feed)
 			}
 			ask := s.asker(w)
