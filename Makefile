@@ -40,7 +40,7 @@ unit: ## unit tests, shuffled
 	$(GO) test -count=1 -shuffle=on -timeout 5m $$($(GO) list $(PKGS) | grep -v /cmd/apptest)
 
 race: ## the race detector where several things happen at once
-	$(GO) test -count=1 -race -short -timeout 5m $(RACE)
+	$(GO) test -count=1 -race -short -timeout 5m $$($(GO) list $(RACE) | grep -v -e /drivers/face -e /internal/printing -e /internal/maint)
 
 e2e: build ## end-to-end tests with the real binaries, and the kill loop
 	YIPIAO_BIN=$(CURDIR)/$(BIN) $(GO) test -count=1 -timeout 5m -v ./cmd/apptest
