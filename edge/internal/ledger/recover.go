@@ -83,6 +83,7 @@ func (l *Ledger) loadMeta(rep *Report) (covered uint64, err error) {
 		covered = getU64(meta, "covered")
 		l.nonces.resume(nonceAge{getU64(meta, "nonce_from"), getU64(meta, "nonce_next"), int64(getU64(meta, "nonce_since"))})
 		l.acked.Store(getU64(meta, "acked"))
+		l.snap.number = getU64(meta, string(keySnapshots))
 		l.feed.snap.Store(&feedSnapshot{
 			epoch: string(meta.Get([]byte("feed_epoch"))), cursor: getU64(meta, "cursor"),
 			caughtUp: getU64(meta, "caught_up"), resyncs: getU64(meta, "resyncs"),
@@ -134,6 +135,9 @@ func (l *Ledger) load(rep *Report, covered, first uint64) (finish func() error, 
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		rep.Damage = append(rep.Damage, fmt.Sprintf("the snapshot was not used (%v): the index is rebuilt from the catalogue", err))
+	}
+	if err := l.disown(); err != nil {
+		return nil, 0, err
 	}
 	l.x = index.New()
 	if err := l.cat.view(l.loadStates); err != nil {

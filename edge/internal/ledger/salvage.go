@@ -125,7 +125,8 @@ func (l *Ledger) refill(tx *bbolt.Tx, head *snapshotHead, x *index.Index) error 
 			return err
 		}
 	}
-	return tx.Bucket(bucketMeta).Put([]byte("covered"), u64(head.Covered))
+	meta := tx.Bucket(bucketMeta)
+	return errors.Join(meta.Put([]byte("covered"), u64(head.Covered)), meta.Put(keySnapshots, u64(head.Number)))
 }
 
 // Reread has the feed read from 0 without giving anything up: what the station knows stays in use, what

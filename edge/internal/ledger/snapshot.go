@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -37,14 +38,16 @@ const (
 var (
 	bucketFresh = []byte("fresh-")
 	keyOverflow = []byte("overflow")
+	// keySnapshots is the number of the newest snapshot begun: none is ever given twice.
+	keySnapshots = []byte("snapshots")
 )
 
 // snapshots is the state of taking them. number and noted are guarded by Ledger.applyMu.
 type snapshots struct {
 	mu      sync.Mutex // one at a time
-	number  uint64     // of the newest snapshot begun, 0 for none
+	number  uint64     // of the newest snapshot begun, 0 for none ever
 	noted   int
-	atMs    atomic.Int64
+	atMs    atomic.Int64 // when the one in use was taken, 0 for none
 	covered atomic.Uint64
 }
 
@@ -59,7 +62,7 @@ type snapshotHead struct {
 
 func freshName(n uint64) []byte { return append(bytes.Clone(bucketFresh), u64(n)...) }
 
-// bucket is where changed tickets are noted, nil before the first snapshot.
+// bucket is where changed tickets are noted, nil while no snapshot is in use.
 func (s *snapshots) bucket(tx *bbolt.Tx) *bbolt.Bucket {
 	if s.number == 0 {
 		return nil
@@ -84,7 +87,7 @@ func (l *Ledger) SnapshotDue() bool {
 	l.applyMu.Lock()
 	defer l.applyMu.Unlock()
 	s := &l.snap
-	if s.number == 0 {
+	if s.atMs.Load() == 0 {
 		return l.x.Len() > 0 && l.feedSnapshot().caughtUp != 0
 	}
 	old := now-s.atMs.Load() > snapshotEveryMs || now < s.atMs.Load()
@@ -122,7 +125,7 @@ func (l *Ledger) writeSnapshot(path string) (head snapshotHead, end uint64, err 
 	err = l.cat.update(func(tx *bbolt.Tx) error {
 		head.Local = make(map[string][]byte)
 		_, err := tx.CreateBucketIfNotExists(freshName(head.Number))
-		return errors.Join(err, tx.Bucket(bucketLocal).ForEach(func(k, v []byte) error {
+		return errors.Join(err, tx.Bucket(bucketMeta).Put(keySnapshots, u64(head.Number)), tx.Bucket(bucketLocal).ForEach(func(k, v []byte) error {
 			head.Local[string(k)] = bytes.Clone(v)
 			return nil
 		}))
@@ -175,7 +178,16 @@ func moveInto(from, to string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// dropFresh removes the notes that a durable snapshot has made superfluous.
+// disown makes sure that a snapshot which a start has not used is never used by a later one: what the
+// feed changes from now on is not noted for it.
+func (l *Ledger) disown() error {
+	if l.reading {
+		return nil
+	}
+	return l.cat.update(func(tx *bbolt.Tx) error { return dropFresh(tx, math.MaxUint64) })
+}
+
+// dropFresh removes the notes for snapshots before number.
 func dropFresh(tx *bbolt.Tx, number uint64) error {
 	for _, n := range freshNumbers(tx) {
 		if n < number {

@@ -185,6 +185,34 @@ func feedOf(t *testing.T, w *decisions.World) []wire.Entry {
 	return before
 }
 
+// TestSnapshot_PassedOverOnceIsNeverUsed: one that could not be read at a start does not know what the
+// feed has changed since, however whole it looks later.
+func TestSnapshot_PassedOverOnceIsNeverUsed(t *testing.T) {
+	s, w := crowd(t, 12)
+	s.mustSnapshot()
+	c := s.crash()
+	file := filepath.Join(c.dir, "index.snap")
+	if err := os.Rename(file, file+".away"); err != nil {
+		t.Fatal(err)
+	}
+	c.begin()
+	blocked := w.Ticket
+	blocked.ID, blocked.CredHash, blocked.Ver, blocked.Status = idOf(2), ticket.PayloadHash(payloadOf(w, 2)), blocked.Ver+1, ticket.StatusBlocked
+	c.apply([]wire.Entry{entryOf(t, c.next(), blocked)}, true)
+	d := c.crash()
+	if err := os.Rename(filepath.Join(d.dir, "index.snap.away"), filepath.Join(d.dir, "index.snap")); err != nil {
+		t.Fatal(err)
+	}
+	if d.begin(); d.report.Snapshot || len(d.report.Damage) != 1 {
+		t.Fatalf("%+v", d.report)
+	}
+	d.enter(w, 2, ticket.Blocked)
+	d.mustSnapshot()
+	if e := d.crash().begin(); !e.report.Snapshot {
+		t.Fatalf("%+v", e.report)
+	}
+}
+
 // smash overwrites the catalogue from a page on with noise.
 func (s *station) smash(from int64) {
 	s.t.Helper()
