@@ -24,6 +24,7 @@ func (p pageSource) Overview() maint.Overview {
 		Journal:     maint.Journal{End: st.End, Durable: st.Durable, Acked: st.Acked, Oldest: s.oldest(st.Acked, st.Durable)},
 		Clock:       maint.Clock{OffsetMs: int64(offset), Trusted: trusted},
 		Aside:       st.Aside,
+		Storage:     maint.Storage{Failed: st.Failed != "", Low: st.Low, Damaged: st.Damaged != "", Rereading: st.Feed.CaughtUp == 0},
 		RootOnlyKey: true, // keys lie in files: no TPM is used yet
 		Backup:      s.backupPage(),
 	}

@@ -96,6 +96,10 @@ func TestPage_sentence(t *testing.T) {
 		want string
 	}{
 		{"clock", func(o *maint.Overview) { o.Clock.Trusted = false }, "时钟不可信，暂停检票"},
+		{"journal failed", func(o *maint.Overview) { o.Storage.Failed = true }, "驿站不能记账，暂停检票"},
+		{"disk nearly full", func(o *maint.Overview) { o.Storage.Low = true }, "磁盘快满了"},
+		{"catalogue damaged", func(o *maint.Overview) { o.Storage.Damaged = true }, "本站票务目录有损坏"},
+		{"feed from 0", func(o *maint.Overview) { o.Storage.Rereading = true }, "正在从头读取票务数据"},
 		{"cannot record", func(o *maint.Overview) { o.Lanes[0].Last.Verdict.Reason = ticket.StationFault }, "驿站不能记账，暂停检票"},
 		{"no lane", func(o *maint.Overview) { o.Lanes = nil }, "本站还没有通道"},
 		{"no lane can pass", func(o *maint.Overview) {

@@ -26,7 +26,8 @@ type Overview struct {
 	// Backup is nil where none are made.
 	Backup *Backups
 	// Aside is how many entries of the feed this version does not understand and has kept.
-	Aside int
+	Aside   int
+	Storage Storage
 	// RootOnlyKey is true when nothing but file permissions protects the key of the data at rest.
 	RootOnlyKey bool
 }
@@ -97,4 +98,12 @@ type Device struct {
 	Kind   string // "中文 / English", from the driver
 	Port   string
 	Health drivers.Health // State "": nothing heard since the start
+}
+
+// Storage is how the station's own disk and data are.
+type Storage struct {
+	Failed    bool // nothing can be recorded until the station is started again
+	Low       bool // room for facts is running out
+	Damaged   bool // something in the catalogue was not what was written
+	Rereading bool // the feed is read from 0: tickets not here yet are refused
 }

@@ -30,7 +30,7 @@ func newSay(s webui.Speaker, o *Overview, now time.Time) sayView {
 	switch {
 	case len(o.Lanes) == 0:
 		v.Dot, v.Head = "off", s.T("say.no_lanes")
-	case broken:
+	case broken, o.Storage.Failed:
 		v.Dot, v.Head = "bad", s.T("say.cannot_record")
 	case !o.Clock.Trusted:
 		v.Dot, v.Head = "bad", s.T("say.clock")
@@ -68,6 +68,15 @@ func items(s webui.Speaker, o *Overview, now time.Time) []item {
 		out = append(out, item{"off", s.T("item.extreme"), s.T("item.extreme.text")})
 	} else if late(o, now) {
 		out = append(out, item{"warn", s.T("item.queue", waiting(o.Journal)), s.T("item.queue.text")})
+	}
+	if o.Storage.Low {
+		out = append(out, item{"warn", s.T("item.disk_low"), s.T("item.disk_low.text")})
+	}
+	if o.Storage.Damaged {
+		out = append(out, item{"bad", s.T("item.damaged"), s.T("item.damaged.text")})
+	}
+	if o.Storage.Rereading {
+		out = append(out, item{"warn", s.T("item.rereading"), s.T("item.rereading.text")})
 	}
 	if o.Backup != nil && o.Backup.Failed != "" {
 		out = append(out, item{"warn", s.T("item.backup"), s.T("backup.why." + o.Backup.Failed)})
