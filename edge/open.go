@@ -26,7 +26,11 @@ func openLedger(cfg Config, id *enrol.Identity, clk clockSource, observe func(le
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	log.Info("journal opened", "report", found.String())
+	if found.Clean() {
+		log.Info("journal opened", "report", found.String())
+	} else {
+		log.Warn("journal opened, its end was not whole", "report", found.String())
+	}
 	if n := j.End(); n > 0 {
 		last, err := j.Read(n, 1, 1)
 		if err != nil {

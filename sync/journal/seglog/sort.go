@@ -21,6 +21,7 @@ func (r *recovery) readHeaders() error {
 			return fmt.Errorf("%s: %w", segName(s.number), err)
 		}
 		if err != nil || h.number != s.number {
+			r.cut(s.number, ReasonHeader, 0)
 			continue
 		}
 		if h.epoch != r.cfg.Epoch {
@@ -114,6 +115,14 @@ func (r *recovery) readTail() error {
 	return nil
 }
 
+// cut notes that a segment is not as it was made. It gets its name when all of it is durable, so no power
+// cut does that; nothing in it may have been acknowledged, but nobody can tell any more.
+func (r *recovery) cut(number uint64, why Reason, off int64) {
+	if r.report.Reason == ReasonNone {
+		r.report.Reason, r.report.Segment, r.report.Offset = why, number, off
+	}
+}
+
 // readBlank looks for what a first batch may have left in the segment after the last one, and for
 // what must not be in those further on.
 func (r *recovery) readBlank() error {
@@ -129,6 +138,7 @@ func (r *recovery) readBlank() error {
 		dirty := int64(lastNonZero(buf[startOff:]))
 		switch {
 		case n < len(buf) && dirty == 0:
+			r.cut(s.number, ReasonTorn, int64(n))
 			r.spoil(i, false)
 		case dirty == 0:
 		case i > 0 || r.tailCut() || durableBehind(buf, headerSize, r.end.Seq+1, s.crcSeed):
