@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -42,11 +43,18 @@ func (s *station) enter(w *decisions.World, i int, want ticket.Reason) {
 // crash copies what is on the disk, as after a kill, and starts a station on it.
 func (s *station) crash() *station {
 	s.t.Helper()
-	c := &station{t: s.t, dir: s.t.TempDir(), clock: s.clock, nonce: s.nonce}
-	if err := os.CopyFS(c.dir, os.DirFS(s.dir)); err != nil {
-		s.t.Fatal(err)
+	c := &station{t: s.t, clock: s.clock, nonce: s.nonce}
+	for {
+		c.dir = s.t.TempDir()
+		err := os.CopyFS(c.dir, os.DirFS(s.dir))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a segment that is being made ahead has got its name between listing and reading
+		}
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		return c
 	}
-	return c
 }
 
 func (s *station) begin() *station {
