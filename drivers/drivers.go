@@ -28,6 +28,8 @@ type Kind struct {
 	Ports []PortType
 	// Scans says that its devices report Scan, so that a lane may take one as its scanner.
 	Scans bool
+	// Bus says that several of its devices may share one line: the driver takes turns (port.Turns).
+	Bus bool
 }
 
 // Speaks reports whether the protocol works over a type of line.
@@ -124,9 +126,11 @@ type AlarmKind string
 
 // Alarms.
 const (
-	AlarmForced AlarmKind = "forced" // a body in the lane, or a count, without a permit
-	AlarmFire   AlarmKind = "fire"   // anti-panic: the gate stands open by itself
-	AlarmFault  AlarmKind = "fault"  // the gate reports an error bit or is blocked
+	AlarmForced   AlarmKind = "forced"   // a body in the lane, or a count, without a permit
+	AlarmTailgate AlarmKind = "tailgate" // a second person behind one with a permit
+	AlarmFree     AlarmKind = "free"     // somebody has switched the gate to free passage
+	AlarmFire     AlarmKind = "fire"     // anti-panic: the gate stands open by itself
+	AlarmFault    AlarmKind = "fault"    // the gate reports an error bit or is blocked
 )
 
 // An Alarm is raised (On) and later cleared (not On).
@@ -154,6 +158,7 @@ type Health struct {
 	Errors   uint64    // bad frames, checksum errors and timeouts since Run began
 	Note     string    // what is wrong, short, English, no personal data
 	Firmware string    // where the protocol tells it
+	Serial   string    // the device's own number, where the protocol tells it
 }
 
 func (Scan) isEvent()    {}

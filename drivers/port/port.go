@@ -6,6 +6,7 @@
 package port
 
 import (
+	"context"
 	"errors"
 	"io"
 	"time"
@@ -35,4 +36,15 @@ type Port interface {
 	SetReadDeadline(t time.Time) error
 	// SetWriteDeadline bounds future and blocked writes; the zero time removes the bound.
 	SetWriteDeadline(t time.Time) error
+}
+
+// Turns is implemented by a port that is one of several views of one line, such as an RS-485 bus with
+// several devices. A driver that may share a line (drivers.Kind.Bus) takes a turn before it writes and
+// gives it back when the answer is complete, has not come in time, or is not expected; between turns it
+// neither writes nor reads. A port without it is the driver's alone.
+type Turns interface {
+	// Turn waits until the line is this device's, or ctx ends, or the line is gone (ErrGone). Urgent turns
+	// (a permit) come before all others, otherwise who has waited longest comes first. done gives the line
+	// back; calling it again does nothing.
+	Turn(ctx context.Context, urgent bool) (done func(), err error)
 }
