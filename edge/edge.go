@@ -56,6 +56,7 @@ type Station struct {
 	// recovered is the last fact of before the start.
 	recovered uint64
 	doors     doors
+	told      map[string]devices.Status // of each device, what the journal has; for deviceHealth alone
 	started   time.Time
 	asked     atomic.Int64 // when a verdict was last given, Unix milliseconds of the machine
 }
@@ -87,7 +88,7 @@ func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 	if clk == nil {
 		clk = clock.New(id.Enrolled, nil)
 	}
-	s := &Station{cfg: cfg, id: id, log: log, clock: clk, board: lane.NewBoard(), started: time.Now()}
+	s := &Station{cfg: cfg, id: id, log: log, clock: clk, board: lane.NewBoard(), started: time.Now(), told: map[string]devices.Status{}}
 	if s.devices, err = devices.New(cfg.Devices, nil, log); err != nil {
 		return nil, fmt.Errorf("设备配置有误 (devices): %w", err)
 	}

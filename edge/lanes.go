@@ -32,10 +32,7 @@ func (s *Station) assembleLanes() error {
 		}
 		s.lanes = append(s.lanes, u)
 	}
-	s.devices.OnHealth(func(st devices.Status) {
-		s.note(ticket.FactDeviceStatus, ticket.Note{Subject: st.Name, State: string(st.State), Text: st.Note})
-		s.web.changed(maint.EventDevice)
-	})
+	s.devices.OnHealth(s.deviceHealth)
 	return errors.Join(errs...)
 }
 

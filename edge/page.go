@@ -36,8 +36,13 @@ func (p pageSource) Overview() maint.Overview {
 	}
 	for _, d := range s.devices.Snapshot() {
 		o.Devices = append(o.Devices, maint.Device{Name: d.Name, Kind: d.Title, Port: d.Port, Health: drivers.Health{
-			State: d.State, LastGood: d.LastGood, Frames: d.Frames, Errors: d.Errors, Note: d.Note, Firmware: d.Firmware,
-		}})
+			State: d.State, LastGood: d.LastGood, Frames: d.Frames, Errors: d.Errors, Note: d.Note, Firmware: d.Firmware, Serial: d.Serial,
+		}, Printer: d.Printer})
+	}
+	for _, h := range s.fleet.Handhelds() {
+		o.Handhelds = append(o.Handhelds, maint.Handheld{
+			Name: h.Device.Name, State: handheldState(h), Battery: h.Battery, Charging: h.Charging, Network: h.Network, Signal: h.Signal, Heard: h.At,
+		})
 	}
 	return o
 }

@@ -3,6 +3,7 @@ package edge
 import (
 	"time"
 
+	"yipiao/drivers"
 	"yipiao/edge/internal/lane"
 	"yipiao/edge/internal/ledger"
 	"yipiao/sync/ticket"
@@ -10,21 +11,22 @@ import (
 
 // Status is the station's state for programs (GET /api/v1/status). Ages are milliseconds, -1 for never.
 type Status struct {
-	Station   string         `json:"station"`
-	Venue     string         `json:"venue"`
-	Ready     bool           `json:"ready"` // lanes, devices and cloud are all in order
-	UptimeMs  int64          `json:"uptime_ms"`
-	Uplink    UplinkStatus   `json:"uplink"`
-	Feed      FeedStatus     `json:"feed"`
-	Journal   JournalStatus  `json:"journal"`
-	Clock     ClockStatus    `json:"clock"`
-	Tickets   int            `json:"tickets"`
-	Aside     int            `json:"unreadable_entries"`
-	Sessions  []SessionState `json:"sessions"`
-	Lanes     []LaneStatus   `json:"lanes"`
-	Devices   []DeviceStatus `json:"devices"`
-	Backup    BackupStatus   `json:"backup"`
-	Attention []string       `json:"attention"` // what keeps Ready from being true, stable codes with a subject
+	Station   string           `json:"station"`
+	Venue     string           `json:"venue"`
+	Ready     bool             `json:"ready"` // lanes, devices and cloud are all in order
+	UptimeMs  int64            `json:"uptime_ms"`
+	Uplink    UplinkStatus     `json:"uplink"`
+	Feed      FeedStatus       `json:"feed"`
+	Journal   JournalStatus    `json:"journal"`
+	Clock     ClockStatus      `json:"clock"`
+	Tickets   int              `json:"tickets"`
+	Aside     int              `json:"unreadable_entries"`
+	Sessions  []SessionState   `json:"sessions"`
+	Lanes     []LaneStatus     `json:"lanes"`
+	Devices   []DeviceStatus   `json:"devices"`
+	Handhelds []HandheldStatus `json:"handhelds"`
+	Backup    BackupStatus     `json:"backup"`
+	Attention []string         `json:"attention"` // what keeps Ready from being true, stable codes with a subject
 }
 
 // UplinkStatus is the way to the cloud.
@@ -102,6 +104,33 @@ type DeviceStatus struct {
 	Note   string `json:"note,omitempty"`
 	Frames uint64 `json:"frames"`
 	Errors uint64 `json:"errors"`
+	// What the device tells of itself; empty where it does not.
+	Firmware string        `json:"firmware,omitempty"`
+	Serial   string        `json:"serial,omitempty"`
+	Printer  *PrinterState `json:"printer,omitempty"`
+	LastMs   int64         `json:"last_good_ms,omitempty"` // when the last good frame came
+}
+
+// PrinterState is what a printer tells of itself; levels are ok, low, out, or "" for not known.
+type PrinterState struct {
+	Online bool          `json:"online"`
+	Paper  drivers.Level `json:"paper,omitempty"`
+	Ribbon drivers.Level `json:"ribbon,omitempty"`
+	Cover  bool          `json:"cover_open"`
+	Cutter bool          `json:"cutter_jammed"`
+	Fault  bool          `json:"fault"`
+}
+
+// HandheldStatus is a handheld as it was last heard.
+type HandheldStatus struct {
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	State    string `json:"state"` // ok | attention | lost
+	Battery  int    `json:"battery"`
+	Charging bool   `json:"charging"`
+	Network  string `json:"network"`
+	Signal   int    `json:"signal_dbm,omitempty"`
+	HeardMs  int64  `json:"heard_ms"`
 }
 
 // Status returns the present state.
@@ -163,8 +192,23 @@ func (s *Station) statusOfDevices(out *Status) {
 		out.Lanes = append(out.Lanes, l)
 	}
 	for _, d := range s.devices.Snapshot() {
-		out.Devices = append(out.Devices, DeviceStatus{
+		ds := DeviceStatus{
 			Name: d.Name, Kind: d.Kind, Port: d.Port, State: string(d.State), Note: d.Note, Frames: d.Frames, Errors: d.Errors,
+			Firmware: d.Firmware, Serial: d.Serial,
+		}
+		if p := d.Printer; p != nil {
+			ds.Printer = &PrinterState{p.Online, p.Paper, p.Ribbon, p.Cover, p.Cutter, p.Error}
+		}
+		if !d.LastGood.IsZero() {
+			ds.LastMs = d.LastGood.UnixMilli()
+		}
+		out.Devices = append(out.Devices, ds)
+	}
+	out.Handhelds = []HandheldStatus{}
+	for _, h := range s.fleet.Handhelds() {
+		out.Handhelds = append(out.Handhelds, HandheldStatus{
+			ID: h.Device.ID, Name: h.Device.Name, State: string(handheldState(h)), Battery: h.Battery, Charging: h.Charging,
+			Network: h.Network, Signal: h.Signal, HeardMs: h.At.UnixMilli(),
 		})
 	}
 }

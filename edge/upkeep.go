@@ -13,6 +13,7 @@ const (
 	spaceEvery      = 10 * time.Second
 	snapshotLook    = time.Minute
 	trimEvery       = time.Hour
+	overdueEvery    = time.Minute
 )
 
 // upkeep writes checkpoints and snapshots, watches the room on the disk and gives up what the journal
@@ -28,6 +29,7 @@ func (s *Station) upkeep(ctx context.Context) error {
 		{"measure room for facts", spaceEvery, s.ledger.CheckSpace},
 		{"snapshot", snapshotLook, s.snapshot},
 		{"trim journal", trimEvery, s.trim},
+		{"miss handhelds", overdueEvery, s.overdue},
 	}
 	due := make([]time.Time, len(tasks))
 	for i, t := range tasks {

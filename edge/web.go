@@ -67,6 +67,7 @@ func (s *Station) assembleWeb() error {
 		Digests:  func(context.Context) (any, error) { return s.digests(), nil },
 		Ticket:   s.ticketState,
 		Backups:  backupDesk{s},
+		Changed:  s.handheldHealth,
 		Acted: func(who, what, about string) {
 			s.note(ticket.FactOperatorAction, ticket.Note{Subject: about, State: what, Text: who})
 		},

@@ -136,7 +136,7 @@ func (s *session) prepare(ctx context.Context) error {
 		return err
 	}
 	if a.SW == swOK {
-		s.line.Vitals.Firmware(moduleNumber(a.Data))
+		s.line.Vitals.Serial(moduleNumber(a.Data))
 	}
 	s.line.Vitals.Set(drivers.StateOK, "")
 	s.ready = true

@@ -270,7 +270,7 @@ func TestHealth(t *testing.T) {
 			t.Errorf("a module without authorisation: %+v", h)
 		}
 		l.sim.SetModuleStatus(0)
-		if h := health(events, 2*time.Second); h.State != drivers.StateOK || !strings.HasPrefix(h.Firmware, "SAM 05.01-20260101-") {
+		if h := health(events, 2*time.Second); h.State != drivers.StateOK || !strings.HasPrefix(h.Serial, "SAM 05.01-20260101-") {
 			t.Errorf("a module that is well: %+v", h)
 		}
 		l.sim.SetModuleStatus(0x60)

@@ -47,6 +47,9 @@ func (t *Tracker) Set(state drivers.State, note string) {
 // Firmware says what the device calls itself.
 func (t *Tracker) Firmware(version string) { t.now.Firmware = version }
 
+// Serial says which one it is: the device's own number.
+func (t *Tracker) Serial(number string) { t.now.Serial = number }
+
 // State is what Set said last, or "" before the first.
 func (t *Tracker) State() drivers.State { return t.now.State }
 
@@ -60,7 +63,8 @@ func (t *Tracker) Due() (at time.Time, ok bool) {
 		return time.Time{}, false
 	case t.toldAt.IsZero():
 		return t.toldAt, true
-	case t.now.State != t.told.State || t.now.Note != t.told.Note || t.now.Errors != t.told.Errors || t.now.Firmware != t.told.Firmware:
+	case t.now.State != t.told.State || t.now.Note != t.told.Note || t.now.Errors != t.told.Errors,
+		t.now.Firmware != t.told.Firmware, t.now.Serial != t.told.Serial:
 		return t.toldAt.Add(urgentEvery), true
 	case t.now.Frames != t.told.Frames:
 		return t.toldAt.Add(calmEvery), true

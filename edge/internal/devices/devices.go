@@ -54,8 +54,9 @@ func New(cfg []Config, reg *drivers.Registry, log *slog.Logger) (*Set, error) {
 	return s, nil
 }
 
-// OnHealth sets what is called when a device's state or note has changed; call it before Run. Calls come
-// one at a time, each device's in order.
+// OnHealth sets what is called when something of a device has changed that people want to know: state, note,
+// firmware, number, or what a printer says; call it before Run. Calls come one at a time, each device's in
+// order.
 func (s *Set) OnHealth(fn func(Status)) {
 	s.healthMu.Lock()
 	defer s.healthMu.Unlock()
@@ -100,7 +101,11 @@ type Status struct {
 	Frames   uint64    // good frames since the station started
 	Errors   uint64    // bad ones
 	Opens    uint64    // how often the port has been opened
-	Firmware string
+	Firmware string    // as the device tells it, "" where it does not
+	Serial   string    // the device's own number, likewise
+	// Printer is what a printer says of its paper, cover and the like; nil for other devices and before it
+	// has said anything. Do not change it.
+	Printer *drivers.PrinterStatus
 }
 
 // Snapshot reports all devices in the order of the configuration.

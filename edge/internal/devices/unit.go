@@ -133,6 +133,12 @@ func (u *unit) take(e drivers.Event) {
 	case drivers.Health:
 		u.takeHealth(e)
 		return
+	case drivers.PrinterStatus:
+		if u.status.Printer == nil || *u.status.Printer != e {
+			u.status.Printer = &e
+			u.queue.put(u.status)
+		}
+		return
 	case drivers.Alarm:
 		delete(u.alarms, e.Kind)
 		if e.On {
@@ -150,11 +156,14 @@ func (u *unit) take(e drivers.Event) {
 func (u *unit) takeHealth(h drivers.Health) {
 	u.status.Frames = u.before.Frames + h.Frames
 	u.status.Errors = u.before.Errors + h.Errors
-	u.status.Firmware = h.Firmware
+	named := u.status.Firmware != h.Firmware || u.status.Serial != h.Serial
+	u.status.Firmware, u.status.Serial = h.Firmware, h.Serial
 	if !h.LastGood.IsZero() {
 		u.status.LastGood = h.LastGood
 	}
-	u.change(h.State, h.Note)
+	if !u.change(h.State, h.Note) && named {
+		u.queue.put(u.status)
+	}
 	usable := h.State != drivers.StateLost
 	if usable == u.up {
 		return
@@ -196,10 +205,10 @@ func (u *unit) end(why string) {
 	}
 }
 
-// change is called under mu. It tells and logs only what is new.
-func (u *unit) change(state drivers.State, note string) {
+// change is called under mu. It tells and logs only what is new, and reports whether anything was.
+func (u *unit) change(state drivers.State, note string) bool {
 	if u.status.State == state && u.status.Note == note && !u.status.Since.IsZero() {
-		return
+		return false
 	}
 	if u.status.State != state || u.status.Since.IsZero() {
 		u.status.Since = time.Now()
@@ -211,6 +220,7 @@ func (u *unit) change(state drivers.State, note string) {
 	}
 	u.log.Log(context.Background(), level, "device health", "state", string(state), "note", note, "port", u.cfg.Port.String())
 	u.queue.put(u.status)
+	return true
 }
 
 // reason is what a technician reads about a port that does not open or a driver that ended.

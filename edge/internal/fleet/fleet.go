@@ -85,6 +85,7 @@ type Fleet struct {
 	accounts map[string]*account
 	tries    map[string]*tries
 	sessions map[string]session
+	health   map[string]Health // by registry id, since the start
 }
 
 const (
@@ -96,7 +97,7 @@ const (
 func Open(store Store, now func() time.Time) (*Fleet, error) {
 	f := &Fleet{
 		store: store, now: now, devices: make(map[ticket.Hash]*Device), accounts: make(map[string]*account),
-		tries: make(map[string]*tries), sessions: make(map[string]session),
+		tries: make(map[string]*tries), sessions: make(map[string]session), health: make(map[string]Health),
 	}
 	err := store.EachLocal(devicePrefix, func(_ string, decode func(any) error) error {
 		d := &Device{}

@@ -31,6 +31,7 @@ const deadline = 3 * time.Second
 type Registry interface {
 	Device(token string) (*fleet.Device, bool)
 	AddDevice(name string, lanes []string, may []fleet.Permission) (fleet.Device, string, error)
+	Heard(d *fleet.Device, r fleet.Report) []fleet.Change
 	Login(ctx context.Context, name, password string) (string, error)
 	Who(token string) (string, bool)
 }
@@ -54,6 +55,7 @@ type Config struct {
 	Digests  func(ctx context.Context) (any, error)
 	Ticket   func(id ticket.TicketID) (any, bool)
 	Acted    func(who, what, about string) // an operator did something: journal it
+	Changed  func([]fleet.Change) // a handheld's state: journal it
 	Backups  Backups
 	Log      *slog.Logger
 }
@@ -66,6 +68,7 @@ func Mount(app fiber.Router, cfg Config) {
 	v1 := app.Group("/api/v1")
 	v1.Post("/check", a.check)
 	v1.Post("/annul", a.annul)
+	v1.Post("/device/health", a.health)
 	v1.Post("/login", a.login)
 	v1.Post("/devices", a.addDevice)
 	v1.Post("/backups", a.addBackup)

@@ -39,6 +39,8 @@ type station struct {
 	login   error
 	devices map[string]*fleet.Device
 	acted   []string
+	reports []fleet.Report
+	changed []fleet.Change
 }
 
 func newStation(t testing.TB) *station {
@@ -60,7 +62,8 @@ func newStation(t testing.TB) *station {
 		Ticket: func(id ticket.TicketID) (any, bool) {
 			return map[string]any{"id": id}, id == 4001
 		},
-		Acted: func(who, what, about string) { s.acted = append(s.acted, fmt.Sprint(who, " ", what, " ", about)) },
+		Changed: func(all []fleet.Change) { s.changed = append(s.changed, all...) },
+		Acted:   func(who, what, about string) { s.acted = append(s.acted, fmt.Sprint(who, " ", what, " ", about)) },
 	})
 	return s
 }
@@ -75,6 +78,11 @@ func (s *station) AddDevice(name string, lanes []string, may []fleet.Permission)
 		return fleet.Device{}, "", &ticket.FieldError{Field: "name", Want: "名称", Code: "bad_device_name"}
 	}
 	return fleet.Device{ID: "d9", Name: name, Lanes: lanes, May: may}, "new token", s.fail
+}
+
+func (s *station) Heard(d *fleet.Device, r fleet.Report) []fleet.Change {
+	s.reports = append(s.reports, r)
+	return []fleet.Change{{Device: d.ID, State: "ok"}}
 }
 
 func (s *station) Login(_ context.Context, _, password string) (string, error) {

@@ -101,7 +101,10 @@ func (o office) subject(s webui.Speaker, name string) string {
 func stateMark(s webui.Speaker, state string) mark {
 	class := map[string]string{
 		"ok": "ok", "online": "ok", "attention": "warn", "lost": "bad", "extreme": "off",
-		"alarm_forced": "bad", "alarm_fire": "bad", "alarm_fault": "bad", desk.StateUnreadable: "warn",
+		"alarm_forced": "bad", "alarm_tailgate": "bad", "alarm_fire": "bad", "alarm_fault": "bad", "alarm_free": "warn",
+		"paper_out": "bad", "ribbon_out": "bad", "paper_low": "warn", "ribbon_low": "warn", "paper_ok": "ok", "ribbon_ok": "ok",
+		"cover_open": "warn", "cutter_jammed": "bad", "printer_fault": "bad", "printer_offline": "bad",
+		"battery_critical": "bad", "battery_low": "warn", "battery_ok": "ok", desk.StateUnreadable: "warn",
 	}[state]
 	if strings.HasPrefix(state, "backup_failed") { // the code behind it stands in the log
 		return mark{"bad", s.T("state.backup_failed")}
@@ -111,7 +114,10 @@ func stateMark(s webui.Speaker, state string) mark {
 	case "backup_made":
 	case "ok", "attention", "lost", "online", "extreme", "unknown", "started", "account_added", "device_added",
 		"restored", "registration_revoked", "registration_restored",
-		desk.ShiftOpened, desk.ShiftClosed, desk.StateUnreadable, "alarm_forced", "alarm_fire", "alarm_fault":
+		desk.ShiftOpened, desk.ShiftClosed, desk.StateUnreadable, "alarm_forced", "alarm_tailgate", "alarm_fire", "alarm_fault", "alarm_free",
+		"identified", "paper_ok", "paper_low", "paper_out", "ribbon_ok", "ribbon_low", "ribbon_out", "cover_open", "cutter_jammed",
+		"printer_fault", "printer_offline", "battery_ok", "battery_low", "battery_critical",
+		"network_wifi", "network_mobile", "network_ethernet", "network_other":
 	default:
 		return mark{class, state}
 	}

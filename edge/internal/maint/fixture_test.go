@@ -152,6 +152,11 @@ func evening(now time.Time) maint.Overview {
 			{Name: "1号闸机", Kind: "LOT 转闸 / LOT turnstile", Port: "usb-1-1.2", Health: good(184203, 100*time.Millisecond)},
 			{Name: "2号扫码器", Kind: "串口扫码器 / Serial line scanner", Port: "usb-1-2.3", Health: good(396, 16*time.Second)},
 			{Name: "2号闸机", Kind: "LOT 转闸 / LOT turnstile", Port: "usb-1-2.2", Health: good(184122, 100*time.Millisecond)},
+			{Name: "取票机", Kind: "ESC/POS 打印机 / ESC/POS printer", Port: "usb-1-4:1.0", Health: good(5120, time.Second),
+				Printer: &drivers.PrinterStatus{Online: true, Paper: drivers.LevelOK, Ribbon: drivers.LevelOK}},
+		},
+		Handhelds: []maint.Handheld{
+			{Name: "手持 1", State: drivers.StateOK, Battery: 82, Network: "wifi", Signal: -61, Heard: ago(20 * time.Second)},
 		},
 		RootOnlyKey: true,
 		Backup: &maint.Backups{Venue: true, Cloud: true, Stick: true, Kept: []maint.BackupFile{
@@ -185,6 +190,12 @@ func outage(now time.Time) maint.Overview {
 		Health: drivers.Health{State: drivers.StateLost, LastGood: now.Add(-2 * time.Minute), Frames: 88, Errors: 1, Note: "port closed"},
 	})
 	o.Devices[1].Health.State, o.Devices[1].Health.Note, o.Devices[1].Health.Errors = drivers.StateAttention, "one checksum error in the last minute", 1
+	o.Devices[4].Health.State, o.Devices[4].Health.Note = drivers.StateAttention, "paper end, cover open"
+	o.Devices[4].Printer = &drivers.PrinterStatus{Online: false, Paper: drivers.LevelOut, Cover: true, Ribbon: drivers.LevelLow}
+	o.Devices[4].Health.Firmware, o.Devices[4].Health.Serial = "M100 V1.00", "051A-2208"
+	o.Handhelds = append(o.Handhelds, maint.Handheld{
+		Name: "手持 2", State: drivers.StateAttention, Battery: 12, Network: "mobile", Heard: now.Add(-40 * time.Second),
+	}, maint.Handheld{Name: "手持 3", State: drivers.StateLost, Battery: 44, Charging: true, Network: "wifi", Heard: now.Add(-14 * time.Minute)})
 	o.Aside = 2
 	o.Backup = &maint.Backups{Venue: true, Failed: "not_mounted"}
 	return o

@@ -21,8 +21,9 @@ type Overview struct {
 	// Sessions in order of start.
 	Sessions []Session
 	// Lanes in the order in which people know them.
-	Lanes   []Lane
-	Devices []Device
+	Lanes     []Lane
+	Devices   []Device
+	Handhelds []Handheld
 	// Backup is nil where none are made.
 	Backup *Backups
 	// Aside is how many entries of the feed this version does not understand and has kept.
@@ -98,6 +99,19 @@ type Device struct {
 	Kind   string // "中文 / English", from the driver
 	Port   string
 	Health drivers.Health // State "": nothing heard since the start
+	// Printer is what a printer says of itself; nil for another device.
+	Printer *drivers.PrinterStatus
+}
+
+// A Handheld is a handheld checker that has reported since the start.
+type Handheld struct {
+	Name     string
+	State    drivers.State
+	Battery  int // percent
+	Charging bool
+	Network  string // wifi, mobile, ethernet or other
+	Signal   int    // dBm; 0 for not known
+	Heard    time.Time
 }
 
 // Storage is how the station's own disk and data are.

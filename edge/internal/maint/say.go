@@ -3,6 +3,7 @@ package maint
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"yipiao/drivers"
@@ -46,6 +47,15 @@ func newSay(s webui.Speaker, o *Overview, now time.Time) sayView {
 	return v
 }
 
+// words are marks in a row.
+func words(s webui.Speaker, all []mark) string {
+	var list []string
+	for _, m := range all {
+		list = append(list, m.Word)
+	}
+	return strings.Join(list, s.T("comma"))
+}
+
 // items lists what is not in order, worst first.
 func items(s webui.Speaker, o *Overview, now time.Time) []item {
 	var out []item
@@ -60,7 +70,11 @@ func items(s webui.Speaker, o *Overview, now time.Time) []item {
 		case drivers.StateLost:
 			out = append(out, item{"bad", s.T("item.device_lost", d.Name), s.T("item.device_lost.text", d.Port)})
 		case drivers.StateAttention:
-			out = append(out, item{"warn", s.T("item.device_attention", d.Name), d.Health.Note})
+			why := d.Health.Note
+			if all := supplies(s, d.Printer); spoken(all) {
+				why = words(s, all)
+			}
+			out = append(out, item{"warn", s.T("item.device_attention", d.Name), why})
 		case drivers.StateOK:
 		}
 	}

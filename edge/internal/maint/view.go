@@ -3,6 +3,7 @@ package maint
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"yipiao/drivers"
@@ -67,7 +68,10 @@ type deviceView struct {
 	State                mark
 	Age                  webui.Age
 	Frames, Errors       uint64
+	Counts               bool // frames and errors mean something
 	Note                 string
+	Self                 string // what it calls itself: firmware and number
+	Supplies             []mark // paper, ribbon, cover; battery and network
 }
 
 type uplinkView struct {
@@ -110,6 +114,9 @@ func newView(s webui.Speaker, o Overview, now time.Time) view {
 	slices.SortStableFunc(devices, func(a, b Device) int { return cmp.Compare(urgency(a.Health.State), urgency(b.Health.State)) })
 	for i := range devices {
 		v.Devices = append(v.Devices, newDevice(s, &devices[i], now))
+	}
+	for i := range o.Handhelds {
+		v.Devices = append(v.Devices, newHandheld(s, &o.Handhelds[i], now))
 	}
 	v.Say = newSay(s, &o, now)
 	if i := latest(o.Lanes); i >= 0 {
@@ -246,6 +253,13 @@ func newDevice(s webui.Speaker, d *Device, now time.Time) deviceView {
 	v := deviceView{
 		ID: "device-" + webui.ID(d.Name), Name: d.Name, Kind: s.Half(d.Kind), Port: d.Port, State: deviceMark(s, d.Health.State),
 		Frames: d.Health.Frames, Errors: d.Health.Errors, Note: d.Health.Note, Age: s.Ago(now, d.Health.LastGood),
+		Counts: true, Self: d.Health.Firmware, Supplies: supplies(s, d.Printer),
+	}
+	if spoken(v.Supplies) {
+		v.Note = "" // it says the same
+	}
+	if d.Health.Serial != "" {
+		v.Self = strings.TrimSpace(v.Self + " #" + d.Health.Serial)
 	}
 	switch {
 	case d.Health.LastGood.IsZero():
@@ -253,6 +267,58 @@ func newDevice(s webui.Speaker, d *Device, now time.Time) deviceView {
 	case d.Health.State == drivers.StateLost:
 		v.Age = s.Lost(now, d.Health.LastGood)
 	}
+	return v
+}
+
+// supplies says what a printer says of itself: what is well in one word, everything else each with its own.
+func supplies(s webui.Speaker, p *drivers.PrinterStatus) []mark {
+	if p == nil {
+		return nil
+	}
+	var all []mark
+	add := func(is bool, class, key string) {
+		if is {
+			all = append(all, mark{class, s.T(key)})
+		}
+	}
+	add(!p.Online, "bad", "printer.offline")
+	add(p.Paper == drivers.LevelOut, "bad", "printer.paper_out")
+	add(p.Paper == drivers.LevelLow, "warn", "printer.paper_low")
+	add(p.Ribbon == drivers.LevelOut, "bad", "printer.ribbon_out")
+	add(p.Ribbon == drivers.LevelLow, "warn", "printer.ribbon_low")
+	add(p.Cover, "bad", "printer.cover")
+	add(p.Cutter, "bad", "printer.cutter")
+	add(p.Error, "bad", "printer.fault")
+	if len(all) == 0 && p.Paper == drivers.LevelOK {
+		all = append(all, mark{"ok", s.T("printer.paper_ok")})
+	}
+	return all
+}
+
+// spoken reports whether supplies say what is wrong.
+func spoken(supplies []mark) bool {
+	return slices.ContainsFunc(supplies, func(m mark) bool { return m.Class != "ok" })
+}
+
+func newHandheld(s webui.Speaker, h *Handheld, now time.Time) deviceView {
+	v := deviceView{
+		ID: "handheld-" + webui.ID(h.Name), Name: h.Name, Kind: s.T("handheld"), State: deviceMark(s, h.State), Age: s.Ago(now, h.Heard),
+	}
+	if h.State == drivers.StateLost {
+		v.Age = s.Lost(now, h.Heard)
+	}
+	v.Port = s.T("network." + h.Network)
+	if h.Signal != 0 {
+		v.Port += s.T("network.signal", h.Signal)
+	}
+	m := mark{"ok", s.T("battery", h.Battery)}
+	switch {
+	case h.Charging:
+		m.Word = s.T("battery.charging", h.Battery)
+	case h.State == drivers.StateAttention:
+		m.Class = "warn"
+	}
+	v.Supplies = []mark{m}
 	return v
 }
 
