@@ -32,12 +32,14 @@ type unit struct {
 	alarms map[drivers.AlarmKind]drivers.Alarm
 }
 
+const neverOpened = "not opened yet"
+
 func newUnit(c Config, kind drivers.Kind, dev drivers.Device) *unit {
 	u := &unit{
 		cfg: c, kind: kind, dev: dev, queue: newQueue(), alarms: make(map[drivers.AlarmKind]drivers.Alarm),
 		status: Status{
 			Name: c.Name, Kind: kind.Name, Title: kind.Title, Port: c.Port.String(),
-			State: drivers.StateLost, Note: "not opened yet",
+			State: drivers.StateLost, Note: neverOpened,
 		},
 	}
 	u.queue.subscribe(func(e any) {
@@ -112,6 +114,9 @@ func (u *unit) begin() time.Time {
 	u.status.Opens++
 	u.before = Status{Frames: u.status.Frames, Errors: u.status.Errors}
 	u.newRun = true
+	if u.status.Note == neverOpened {
+		u.status.Note = "nothing heard yet"
+	}
 	return time.Now()
 }
 
