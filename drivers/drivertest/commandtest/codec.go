@@ -1,17 +1,16 @@
-package honeywell_test
+package commandtest
 
 import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
 
-	"yipiao/drivers/honeywell"
 	"yipiao/drivers/internal/codeline"
 	"yipiao/drivers/vectors"
 )
 
-// meaning is what a vector's meaning holds, docs/protocols/honeywell.md.
-type meaning struct {
+// A Meaning is what a vector's meaning holds, docs/protocols/newland.md and honeywell.md.
+type Meaning struct {
 	Parts []struct {
 		Line   string `json:"line"`
 		Answer *struct {
@@ -32,7 +31,7 @@ type part struct {
 	answer codeline.Answer
 }
 
-func (m meaning) parts() (all []part) {
+func (m Meaning) parts() (all []part) {
 	for _, p := range m.Parts {
 		x := part{line: p.Line}
 		if p.Answer != nil {
@@ -43,14 +42,15 @@ func (m meaning) parts() (all []part) {
 	return all
 }
 
-func load(t testing.TB, take func(v vectors.Vector, m meaning)) {
+// Load calls take with every vector.
+func (s Scanner) Load(t testing.TB, take func(v vectors.Vector, m Meaning)) {
 	t.Helper()
-	vs, err := vectors.Load("honeywell")
+	vs, err := vectors.Load(s.Kind.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, v := range vs {
-		var m meaning
+		var m Meaning
 		if err := v.Mean(&m); err != nil {
 			t.Fatal(err)
 		}
@@ -59,8 +59,8 @@ func load(t testing.TB, take func(v vectors.Vector, m meaning)) {
 }
 
 // split takes a recording apart which is read in pieces, silence at its end included.
-func split(wire []byte, piece func() int) (all []part, spoilt bool) {
-	var s honeywell.Splitter
+func (s Scanner) split(wire []byte, piece func() int) (all []part, spoilt bool) {
+	sp := s.Splitter()
 	line := func(p []byte) {
 		if n := len(all); n > 0 && all[n-1].answer.Status == 0 {
 			all[n-1].line += string(p)
@@ -70,24 +70,25 @@ func split(wire []byte, piece func() int) (all []part, spoilt bool) {
 	}
 	for len(wire) > 0 {
 		n := min(piece(), len(wire))
-		s.Split(wire[:n], line, func(a codeline.Answer) { all = append(all, part{answer: a}) })
+		sp.Split(wire[:n], line, func(a codeline.Answer) { all = append(all, part{answer: a}) })
 		wire = wire[n:]
 	}
-	spoilt = s.Idle(line)
-	if s.Pending() {
+	spoilt = sp.Idle(line)
+	if sp.Pending() {
 		panic("pending after silence")
 	}
 	return all, spoilt
 }
 
-func TestVectors(t *testing.T) {
-	load(t, func(v vectors.Vector, m meaning) {
+// Vectors takes all recordings apart, in pieces of several sizes.
+func (s Scanner) Vectors(t *testing.T) {
+	s.Load(t, func(v vectors.Vector, m Meaning) {
 		if v.Direction == vectors.HostToDevice {
 			return
 		}
 		t.Run(v.Name, func(t *testing.T) {
 			for _, size := range []int{len(v.Wire), 1, 5} {
-				got, spoilt := split(v.Wire, func() int { return size })
+				got, spoilt := s.split(v.Wire, func() int { return size })
 				want := m.parts()
 				if len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(got, want) || spoilt != m.Spoilt {
 					t.Errorf("pieces of %d: %+v, spoilt %v\nwant %+v, %v", size, got, spoilt, want, m.Spoilt)
@@ -97,12 +98,13 @@ func TestVectors(t *testing.T) {
 	})
 }
 
-func FuzzSplitter(f *testing.F) {
-	load(f, func(v vectors.Vector, _ meaning) { f.Add(v.Wire, uint64(1)) })
+// Fuzz: in whatever pieces a recording is read, the same comes out of it.
+func (s Scanner) Fuzz(f *testing.F) {
+	s.Load(f, func(v vectors.Vector, _ Meaning) { f.Add(v.Wire, uint64(1)) })
 	f.Fuzz(func(t *testing.T, wire []byte, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 0))
-		got, _ := split(wire, func() int { return len(wire) })
-		if again, _ := split(wire, func() int { return 1 + r.IntN(len(wire)) }); !reflect.DeepEqual(got, again) {
+		got, _ := s.split(wire, func() int { return len(wire) })
+		if again, _ := s.split(wire, func() int { return 1 + r.IntN(len(wire)) }); !reflect.DeepEqual(got, again) {
 			t.Fatalf("whole  %q\npieces %q", got, again)
 		}
 		total := 0
