@@ -8,7 +8,7 @@ PKGS := ./...
 RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
 export CGO_ENABLED ?= 1
 
-.PHONY: help run clean-data build test unit race e2e crash lint lint-full fuzz soak soak-journal bench bench-peers deps deps-test tidy shots
+.PHONY: help run clean-data build test unit race e2e crash lint lint-full fuzz soak soak-journal bench bench-peers model deps deps-test tidy shots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -75,6 +75,10 @@ bench: build ## measure the station (5 minutes); a table, and JSON lines in var/
 bench-peers: build ## the same checks by station, Redis and PostgreSQL in turn; var/bench/peers.jsonl
 	@./.ci/deps bench
 	$(BIN)/yipiao bench --dir $(VAR) --only peers --out $(VAR)/bench/peers.jsonl
+
+model: ## Spin on the custody model: all that must hold, and every planted mistake (4 minutes)
+	@./.ci/deps build model
+	@./docs/model/check
 
 tidy: ## check that go.mod is tidy
 	$(GO) mod tidy -diff
