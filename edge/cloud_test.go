@@ -44,8 +44,21 @@ type testCloud struct {
 
 func newTestCloud(t *testing.T) *testCloud {
 	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newTestCloudOn(t, l)
+}
+
+// newTestCloudOn answers on a listener that is reached under its own address.
+func newTestCloudOn(t *testing.T, l net.Listener) *testCloud {
+	t.Helper()
+	host, _, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := &testCloud{t: t, store: hubmem.New(), replies: make(map[string]*wire.EnrolReply)}
-	var err error
 	if c.root, err = identity.NewRoot(time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -59,15 +72,11 @@ func newTestCloud(t *testing.T) *testCloud {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := c.root.IssueCloud(csr, decisions.Tenant, []string{"127.0.0.1"}, time.Now())
+	cert, err := c.root.IssueCloud(csr, decisions.Tenant, []string{host}, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
 	own := identity.Keypair(key, cert, c.root.Cert)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	c.wire = &cutListener{Listener: l, conns: make(map[net.Conn]struct{})}
 	c.server = &http.Server{
 		Handler:           httplink.NewServer(handler{c}, slog.New(slog.DiscardHandler), time.Now),

@@ -27,12 +27,14 @@ type Config struct {
 	Devices []devices.Config `json:"devices"`
 	Lanes   []LaneConfig     `json:"lanes"`
 	Backup  BackupConfig     `json:"backup,omitzero"`
+	Uplinks []UplinkConfig   `json:"uplinks,omitempty"` // ways to the cloud, the best first; none: one by the routing table
 	// SyncDelay makes every sync of the journal take so much longer: a slow disk, for measurements.
 	SyncDelay time.Duration `json:"-"`
 
 	text    []byte        // the file it was read from; nil for none
 	segment int64         // bytes of a journal segment; 0 = the journal's default
 	probe   time.Duration // between probes of the uplink; 0 = probeEvery
+	answer  time.Duration // how long a probe may take; 0 = probeDeadline
 	files   seglog.FS     // file layer of the journal; nil = the operating system's
 }
 
@@ -118,6 +120,9 @@ func (c *Config) Validate() error {
 	if c.probe == 0 {
 		c.probe = probeEvery
 	}
+	if c.answer == 0 {
+		c.answer = probeDeadline
+	}
 	if c.Listen.LAN == "" {
 		c.Listen.LAN = "127.0.0.1:8443"
 	}
@@ -135,6 +140,7 @@ func (c *Config) Validate() error {
 		bad("listen.plain", "本机回环地址，如 127.0.0.1:8080 (a loopback address): 明文 HTTP 不出本机")
 	}
 	c.checkLanes(bad)
+	c.checkUplinks(bad)
 	c.Backup.validate(c.Data, bad)
 	if _, err := devices.New(c.Devices, nil, slog.New(slog.DiscardHandler)); err != nil {
 		errs = append(errs, fmt.Errorf("设备配置有误 (devices): %w", err))

@@ -19,8 +19,6 @@ import (
 	"yipiao/edge/internal/maint"
 	"yipiao/edge/internal/supervise"
 	"yipiao/edge/internal/uplink"
-	"yipiao/sync/link/httplink"
-	"yipiao/sync/link/identity"
 	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 )
@@ -45,7 +43,7 @@ type Station struct {
 	devices *devices.Set
 	lanes   []*laneUnit
 	board   *lane.Board
-	cloud   *httplink.Client
+	cloud   *uplinks
 	monitor *uplink.Monitor
 	sync    *replica.Runner
 	desk    *desk.Desk
@@ -112,26 +110,6 @@ func (s *Station) assembleFleet() (err error) {
 	return err
 }
 
-func (s *Station) assembleSync() (err error) {
-	s.cloud, err = httplink.NewClient(httplink.ClientConfig{
-		Address: s.id.Cloud, Root: s.id.Root, Own: identity.Keypair(s.id.Key, s.id.Chain...), Tenant: s.id.Tenant,
-	})
-	if err != nil {
-		return err
-	}
-	s.monitor, err = uplink.New(uplink.Config{
-		Probe: s.cloud.Now, Measured: s.measured, Changed: s.uplinkChanged,
-		Every: s.cfg.probe, Deadline: probeDeadline, Log: s.log,
-	})
-	if err != nil {
-		return err
-	}
-	s.sync, err = replica.New(replica.Config{
-		Store: s.ledger, Cloud: s.cloud, Epoch: s.id.Epoch, Rows: rowsPerPage, Idle: s.idle, WaitMs: feedWaitMs, Heard: s.heard,
-	})
-	return err
-}
-
 // Run works until ctx ends, then stops everything in order and writes a last checkpoint. An error is
 // something that restarting the program does not mend, such as an address in use.
 func (s *Station) Run(ctx context.Context) error {
@@ -176,11 +154,6 @@ func (s *Station) measured(cloudMs int64, sent, got time.Time) {
 	}
 	s.log.Warn("clock adjusted to the cloud's", "change_ms", change.Milliseconds())
 	s.note(ticket.FactClockAdjusted, ticket.Note{Subject: "clock", State: "measured", Value: change.Milliseconds()})
-}
-
-func (s *Station) uplinkChanged(_ context.Context, from, to uplink.State) {
-	s.note(ticket.FactUplinkChanged, ticket.Note{Subject: "uplink", Was: string(from), State: string(to)})
-	s.web.changed(maint.EventUplink)
 }
 
 // note journals a fact that nobody waits for; a failing journal shows in every decision anyway.

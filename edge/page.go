@@ -19,8 +19,8 @@ func (p pageSource) Overview() maint.Overview {
 	now, offset, trusted := s.clock.Now()
 	o := maint.Overview{
 		Station: s.id.Station, Name: s.id.Venue,
-		Uplink:      maint.Uplink{State: maint.UplinkState(up.State), Since: up.Since, Exchange: up.LastHeard},
-		Feed:        maint.Feed{Epoch: st.Feed.Epoch, Cursor: st.Feed.Cursor, CaughtUp: caughtUp(st) && up.State == uplink.Online},
+		Uplink:      uplinkPage(up),
+		Feed:        maint.Feed{Epoch: st.Feed.Epoch, Cursor: st.Feed.Cursor, CaughtUp: caughtUp(st) && up.State.Reaches()},
 		Journal:     maint.Journal{End: st.End, Durable: st.Durable, Acked: st.Acked, Oldest: s.oldest(st.Acked, st.Durable)},
 		Clock:       maint.Clock{OffsetMs: int64(offset), Trusted: trusted},
 		Aside:       st.Aside,
@@ -45,6 +45,14 @@ func (p pageSource) Overview() maint.Overview {
 		})
 	}
 	return o
+}
+
+func uplinkPage(up uplink.Status) maint.Uplink {
+	u := maint.Uplink{State: maint.UplinkState(up.State), Since: up.Since, Exchange: up.LastHeard}
+	for i, l := range up.Links {
+		u.Links = append(u.Links, maint.UplinkLink{Name: l.Name, Known: l.Known, Up: l.Up, Used: i == up.Active, RoundTrip: l.RoundTrip})
+	}
+	return u
 }
 
 func (p pageSource) lane(u *laneUnit, nowMs int64) maint.Lane {

@@ -31,11 +31,21 @@ type Status struct {
 
 // UplinkStatus is the way to the cloud.
 type UplinkStatus struct {
-	State       string `json:"state"` // online | extreme | unknown
-	SinceMs     int64  `json:"since_ms"`
-	CloudAgeMs  int64  `json:"cloud_age_ms"`
+	State       string       `json:"state"` // online | backup | extreme | unknown
+	Link        string       `json:"link"`  // the uplink in use, "" for none
+	SinceMs     int64        `json:"since_ms"`
+	CloudAgeMs  int64        `json:"cloud_age_ms"`
+	RoundTripUs int64        `json:"round_trip_us"`
+	LastError   string       `json:"last_error,omitempty"`
+	Links       []UplinkLink `json:"links"`
+}
+
+// UplinkLink is one of several ways to the cloud, in their order.
+type UplinkLink struct {
+	Name        string `json:"name"`
+	Up          bool   `json:"up"`
 	RoundTripUs int64  `json:"round_trip_us"`
-	LastError   string `json:"last_error,omitempty"`
+	LastError   string `json:"last_error,omitempty"` // of the newest failure, although it may be up again
 }
 
 // FeedStatus is where the station stands in its feed.
@@ -148,6 +158,12 @@ func (s *Station) Status() Status {
 			First: st.First, Size: st.JournalBytes, Room: st.Room,
 		},
 		Clock: ClockStatus{offset, trusted}, Tickets: st.Tickets, Aside: st.Aside, Attention: []string{},
+	}
+	for i, l := range up.Links {
+		out.Uplink.Links = append(out.Uplink.Links, UplinkLink{l.Name, l.Up, l.RoundTrip.Microseconds(), l.LastError})
+		if i == up.Active {
+			out.Uplink.Link = l.Name
+		}
 	}
 	if !up.Since.IsZero() {
 		out.Uplink.SinceMs = up.Since.UnixMilli()

@@ -178,8 +178,8 @@ func faults(ctx context.Context, db *file, r *Report) (err error) {
 	return err
 }
 
-// stateOnline is the uplink's state while the cloud answers.
-const stateOnline = "online"
+// reaches reports whether the uplink's state says that the cloud answers, be it over a backup line.
+func reaches(state string) bool { return state == "online" || state == "backup" }
 
 // outages pairs the changes of the uplink. One that began before the span begins with it.
 func outages(ctx context.Context, db *file, r *Report) error {
@@ -197,10 +197,10 @@ func outages(ctx context.Context, db *file, r *Report) error {
 	if err != nil {
 		return err
 	}
-	open := len(last) > 0 && last[0].State != stateOnline
+	open := len(last) > 0 && !reaches(last[0].State)
 	from := r.FromMs
 	for i := range changes {
-		switch up := changes[i].State == stateOnline; {
+		switch up := reaches(changes[i].State); {
 		case open && up:
 			r.Outages, open = append(r.Outages, Outage{from, changes[i].AtMs}), false
 		case !open && !up:

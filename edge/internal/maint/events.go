@@ -100,7 +100,7 @@ func (o office) subject(s webui.Speaker, name string) string {
 // stateMark says a state or action. A code that is not known here is shown as it is.
 func stateMark(s webui.Speaker, state string) mark {
 	class := map[string]string{
-		"ok": "ok", "online": "ok", "attention": "warn", "lost": "bad", "extreme": "off",
+		"ok": "ok", "online": "ok", "attention": "warn", "lost": "bad", "backup": "warn", "extreme": "off",
 		"alarm_forced": "bad", "alarm_tailgate": "bad", "alarm_fire": "bad", "alarm_fault": "bad", "alarm_free": "warn",
 		"paper_out": "bad", "ribbon_out": "bad", "paper_low": "warn", "ribbon_low": "warn", "paper_ok": "ok", "ribbon_ok": "ok",
 		"cover_open": "warn", "cutter_jammed": "bad", "printer_fault": "bad", "printer_offline": "bad",
@@ -112,7 +112,7 @@ func stateMark(s webui.Speaker, state string) mark {
 	base := strings.TrimSuffix(state, "_over")
 	switch base {
 	case "backup_made":
-	case "ok", "attention", "lost", "online", "extreme", "unknown", "started", "account_added", "device_added",
+	case "ok", "attention", "lost", "online", "backup", "extreme", "unknown", "started", "account_added", "device_added",
 		"restored", "registration_revoked", "registration_restored",
 		desk.ShiftOpened, desk.ShiftClosed, desk.StateUnreadable, "alarm_forced", "alarm_tailgate", "alarm_fire", "alarm_fault", "alarm_free",
 		"identified", "paper_ok", "paper_low", "paper_out", "ribbon_ok", "ribbon_low", "ribbon_out", "cover_open", "cutter_jammed",

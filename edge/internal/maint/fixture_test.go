@@ -196,6 +196,7 @@ func outage(now time.Time) maint.Overview {
 	o.Handhelds = append(o.Handhelds, maint.Handheld{
 		Name: "手持 2", State: drivers.StateAttention, Battery: 12, Network: "mobile", Heard: now.Add(-40 * time.Second),
 	}, maint.Handheld{Name: "手持 3", State: drivers.StateLost, Battery: 44, Charging: true, Network: "wifi", Heard: now.Add(-14 * time.Minute)})
+	o.Uplink.Links = []maint.UplinkLink{{Name: "有线", Known: true}, {Name: "4G", Known: true}}
 	o.Aside = 2
 	o.Backup = &maint.Backups{Venue: true, Failed: "not_mounted"}
 	return o

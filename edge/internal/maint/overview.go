@@ -39,14 +39,24 @@ type UplinkState string
 // Uplink states. Any other value is shown as unknown.
 const (
 	Online  UplinkState = "online"
+	Backup  UplinkState = "backup"  // another than the first uplink is used
 	Extreme UplinkState = "extreme" // no path to the cloud
 )
 
 // An Uplink is the connection to the cloud.
 type Uplink struct {
 	State    UplinkState
-	Since    time.Time // of the state
-	Exchange time.Time // when the cloud answered last
+	Since    time.Time    // of the state
+	Exchange time.Time    // when the cloud answered last
+	Links    []UplinkLink // in their order
+}
+
+// An UplinkLink is one way to the cloud.
+type UplinkLink struct {
+	Name      string
+	Known     bool // it has been tried
+	Up, Used  bool
+	RoundTrip time.Duration // 0 for none yet
 }
 
 // A Feed is how far the station has read what the cloud has for it.

@@ -78,6 +78,9 @@ func items(s webui.Speaker, o *Overview, now time.Time) []item {
 		case drivers.StateOK:
 		}
 	}
+	if o.Uplink.State == Backup {
+		out = append(out, item{"warn", s.T("item.backup_line"), s.T("item.backup_line.text")})
+	}
 	if o.Uplink.State == Extreme {
 		out = append(out, item{"off", s.T("item.extreme"), s.T("item.extreme.text")})
 	} else if late(o, now) {

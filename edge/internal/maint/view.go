@@ -80,6 +80,12 @@ type uplinkView struct {
 	HasSince    bool
 	Offset      string
 	Trusted     bool
+	Links       []linkView // where there are several
+}
+
+type linkView struct {
+	Name, RoundTrip string
+	State           mark
 }
 
 type queueView struct {
@@ -145,10 +151,15 @@ func newBar(s webui.Speaker, o *Overview, now time.Time) barView {
 	return b
 }
 
+// reaches reports whether there is a way to the cloud.
+func reaches(s UplinkState) bool { return s == Online || s == Backup }
+
 func uplinkBadge(s webui.Speaker, state UplinkState) badge {
 	switch state {
 	case Online:
 		return badge{"", "cable", s.T("uplink.online")}
+	case Backup:
+		return badge{"backup", "cable", s.T("uplink.backup")}
 	case Extreme:
 		return badge{"extreme", "unlink", s.T("uplink.extreme")}
 	}
@@ -156,11 +167,35 @@ func uplinkBadge(s webui.Speaker, state UplinkState) badge {
 }
 
 func newUplink(s webui.Speaker, o *Overview, now time.Time) uplinkView {
-	return uplinkView{
+	v := uplinkView{
 		Badge: uplinkBadge(s, o.Uplink.State), HasSince: !o.Uplink.Since.IsZero(),
 		Since: s.Since(now, o.Uplink.Since), Last: s.Ago(now, o.Uplink.Exchange),
 		Offset: s.T("clock.ms", offset(o.Clock.OffsetMs)), Trusted: o.Clock.Trusted,
 	}
+	for _, l := range o.Uplink.Links {
+		if len(o.Uplink.Links) > 1 {
+			v.Links = append(v.Links, newLink(s, l))
+		}
+	}
+	return v
+}
+
+func newLink(s webui.Speaker, l UplinkLink) linkView {
+	v := linkView{Name: l.Name}
+	switch {
+	case !l.Known:
+		v.State = mark{"", s.T("link.unknown")}
+	case l.Used:
+		v.State = mark{"ok", s.T("link.used")}
+	case l.Up:
+		v.State = mark{"", s.T("link.ready")}
+	default:
+		v.State = mark{"bad", s.T("link.down")}
+	}
+	if l.Up && l.RoundTrip > 0 {
+		v.RoundTrip = s.T("link.ms", webui.Num(max(1, l.RoundTrip.Milliseconds())))
+	}
+	return v
 }
 
 func offset(ms int64) string {
@@ -196,13 +231,13 @@ func newQueue(s webui.Speaker, o *Overview, now time.Time) queueView {
 
 // late reports facts that wait although the cloud answers. In an outage they wait as they should.
 func late(o *Overview, now time.Time) bool {
-	return o.Uplink.State == Online && waiting(o.Journal) > 0 && !o.Journal.Oldest.IsZero() && now.Sub(o.Journal.Oldest) > lateAfter
+	return reaches(o.Uplink.State) && waiting(o.Journal) > 0 && !o.Journal.Oldest.IsZero() && now.Sub(o.Journal.Oldest) > lateAfter
 }
 
 func newFeed(s webui.Speaker, o *Overview) feedView {
 	f := feedView{Cursor: o.Feed.Cursor, Epoch: o.Feed.Epoch, Aside: o.Aside}
 	switch {
-	case o.Uplink.State != Online:
+	case !reaches(o.Uplink.State):
 		f.State = mark{"", s.T("feed.unknown")} // what waits at the cloud cannot be known now
 	case o.Feed.CaughtUp:
 		f.State = mark{"ok", s.T("feed.caught_up")}

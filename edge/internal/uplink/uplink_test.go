@@ -61,7 +61,8 @@ func watched(t *testing.T, test func(*testing.T, *line, *uplink.Monitor)) {
 		l := &line{}
 		var m *uplink.Monitor
 		m, err := uplink.New(uplink.Config{
-			Probe: l.probe, Every: 4 * time.Second, Deadline: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
+			Links: []uplink.Link{{Name: "wired", Probe: l.probe}}, Answer: func(error) bool { return false },
+			Every: 4 * time.Second, Deadline: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
 			Measured: func(ms int64, sent, got time.Time) {
 				l.mu.Lock()
 				defer l.mu.Unlock()
@@ -70,7 +71,7 @@ func watched(t *testing.T, test func(*testing.T, *line, *uplink.Monitor)) {
 				}
 				l.cloud = append(l.cloud, ms)
 			},
-			Changed: func(_ context.Context, from, to uplink.State) {
+			Changed: func(_ context.Context, from, to uplink.State, _ string) {
 				if m.Status().State != from {
 					t.Errorf("shows %s before the change from %s is told", m.Status().State, from)
 				}
@@ -178,13 +179,15 @@ func TestMonitor_EveryAnswerIsMeasured(t *testing.T) {
 }
 
 func TestMonitor_MissingPartsAreRefused(t *testing.T) {
+	probe := func(context.Context) (int64, error) { return 0, nil }
 	good := uplink.Config{
-		Probe:    func(context.Context) (int64, error) { return 0, nil },
-		Measured: func(int64, time.Time, time.Time) {}, Changed: func(context.Context, uplink.State, uplink.State) {},
+		Links: []uplink.Link{{Probe: probe}}, Answer: func(error) bool { return false },
+		Measured: func(int64, time.Time, time.Time) {}, Changed: func(context.Context, uplink.State, uplink.State, string) {},
 		Every: time.Second, Deadline: time.Second,
 	}
 	for name, spoil := range map[string]func(*uplink.Config){
-		"probe": func(c *uplink.Config) { c.Probe = nil }, "measured": func(c *uplink.Config) { c.Measured = nil },
+		"links": func(c *uplink.Config) { c.Links = nil }, "probe": func(c *uplink.Config) { c.Links = []uplink.Link{{}} },
+		"answer": func(c *uplink.Config) { c.Answer = nil }, "measured": func(c *uplink.Config) { c.Measured = nil },
 		"changed": func(c *uplink.Config) { c.Changed = nil }, "every": func(c *uplink.Config) { c.Every = 0 },
 		"deadline": func(c *uplink.Config) { c.Deadline = -1 },
 	} {
