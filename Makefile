@@ -4,11 +4,12 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin
 VAR ?= var
+FUZZTIME ?= 2m
 PKGS := ./...
 RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
 export CGO_ENABLED ?= 1
 
-.PHONY: help run clean-data build test unit race e2e crash lint lint-full fuzz soak soak-journal bench bench-peers model deps deps-test tidy shots
+.PHONY: help run clean-data build test unit race e2e crash sim sim-mutants hil lint lint-full fuzz soak soak-journal bench bench-peers model deps deps-test tidy shots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,7 +35,7 @@ deps: ## install what building needs (as root; otherwise print the command)
 deps-test: ## install what the tests need (as root; otherwise print the command)
 	@./.ci/deps build test
 
-test: deps-test build lint unit race e2e crash ## everything: linters, unit tests, race detector, end to end
+test: deps-test build lint unit race e2e crash sim sim-mutants ## everything: linters, unit tests, race detector, end to end, simulation
 
 unit: ## unit tests, shuffled
 	$(GO) test -count=1 -shuffle=on -timeout 5m $$($(GO) list $(PKGS) | grep -v /cmd/apptest)
@@ -49,6 +50,22 @@ crash: ## kill -9, power loss, clocks, truncations and flipped bytes under load 
 	@YIPIAO_CRASH_ROUNDS=$${ROUNDS:-60} YIPIAO_CRASH_SEED=$${SEED:-} $(GO) test -count=1 -v -timeout 60m -run '^TestCrash$$' ./edge 2>&1 | awk \
 		'/^(=== |--- PASS|PASS$$|ok )|TLS handshake/ { next } /^crash: / { last = $$0; next } { print; fflush() } END { if (last) print last }'
 
+SIM_memory := ./sync/simtest
+SIM_ledger := ./edge/internal/ledger
+SIM_cloud := ./cloud/internal/custody
+SIM_SHOW := awk '/^ *(=== |--- PASS)|^(PASS$$|ok )/ { next } /^sim[a-z-]*: / { last = $$0; next } { print; fflush() } END { if (last) print last }'
+
+sim: ## hub and stations in virtual time with seeded faults for 90 s (SEED=n, SEEDS=100000, FOR=90s, ON=memory|ledger|cloud)
+	@YIPIAO_SIM_SEED=$${SEED:-} YIPIAO_SIM_SEEDS=$${SEEDS:-} YIPIAO_SIM_FOR=$${FOR:-90s} GOGC=400 $(GO) test -count=1 -v -timeout 48h \
+		-run '^TestSim$$' $(SIM_$(or $(ON),memory)) 2>&1 | $(SIM_SHOW)
+
+sim-mutants: ## plant each of the known mistakes in turn: the simulation must find every one (MUTANTS="name …", ON=memory|ledger)
+	@YIPIAO_MUTANTS="$${MUTANTS:-}" GOGC=400 $(GO) test -count=1 -v -timeout 20m -tags mutants -run '^TestMutants$$' $(SIM_$(or $(ON),memory)) 2>&1 | $(SIM_SHOW)
+
+hil: ## ports and drivers over the kernel's own USB stack, in QEMU (under a minute)
+	@./.ci/deps build hil
+	@GO=$(GO) VAR=$(VAR) ./.ci/hil
+
 lint: ## gofmt, vet, staticcheck, and the rules of the architecture
 	@fmt=$$(gofmt -l cmd edge cloud sync drivers firmware-sim); if [ -n "$$fmt" ]; then echo "gofmt: $$fmt"; exit 1; fi
 	$(GO) vet $(PKGS)
@@ -58,10 +75,10 @@ lint: ## gofmt, vet, staticcheck, and the rules of the architecture
 lint-full: ## golangci-lint with .golangci.yml (building it takes a few minutes once)
 	$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run
 
-fuzz: ## every fuzz test for 20 s
+fuzz: ## every fuzz test for 2 minutes (FUZZTIME=2m)
 	@for p in $$(grep -rl --include=*_test.go '^func Fuzz' . | xargs -n1 dirname | sort -u); do \
 		for f in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$p/*_test.go | sed 's/func //'); do \
-			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime 20s $$p || exit 1; done; done
+			echo "$$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
 
 soak: ## half an hour of everything at once, watching memory, descriptors and disk (FOR=30m)
 	YIPIAO_SOAK=$${FOR:-30m} $(GO) test -count=1 -v -timeout 26h -run '^TestSoak$$' ./edge

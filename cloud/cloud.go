@@ -63,11 +63,14 @@ func New(cfg Config, log *slog.Logger) (*Cloud, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	file := filepath.Join(cfg.Data, databaseFile)
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+	made := filepath.Join(cfg.Data, keysDir, rootFile)
+	if cfg.Database == "" {
+		made = cfg.database()
+	}
+	if _, err := os.Stat(made); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", ErrNoData, cfg.Data)
 	}
-	db, err := store.Open(context.Background(), file)
+	db, err := store.Open(context.Background(), cfg.database())
 	if err != nil {
 		return nil, err
 	}

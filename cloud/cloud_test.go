@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"yipiao/cloud"
+	"yipiao/cloud/internal/store/pgtest"
 	"yipiao/sync/journal"
 	"yipiao/sync/link/httplink"
 	"yipiao/sync/link/identity"
@@ -51,21 +52,25 @@ type world struct {
 	wallet string
 }
 
-// first is a directory with a new cloud and its sample, of which every test gets a copy.
+// first is a directory with a new cloud and its sample, of which every test gets a copy, and of its
+// database where that is not in the directory.
 type first struct {
-	dir  string
-	init *cloud.InitResult
-	err  error
+	dir, database string
+	init          *cloud.InitResult
+	err           error
 }
 
-func makeFirst() (f first) {
+func makeFirst(database string) (f first) {
+	f.database = database
 	if f.dir, f.err = os.MkdirTemp("", "cloud-test-*"); f.err != nil {
 		return f
 	}
-	if f.init, f.err = cloud.Init(context.Background(), configIn(f.dir), "样例票务", time.Now()); f.err != nil {
+	cfg := configIn(f.dir)
+	cfg.Database = database
+	if f.init, f.err = cloud.Init(context.Background(), cfg, "样例票务", time.Now()); f.err != nil {
 		return f
 	}
-	c, err := cloud.New(configIn(f.dir), slog.New(slog.DiscardHandler))
+	c, err := cloud.New(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		f.err = err
 		return f
@@ -75,11 +80,36 @@ func makeFirst() (f first) {
 	return f
 }
 
-var original = sync.OnceValue(makeFirst)
+// originals are made when the first test asks, by name of the engine.
+var originals = struct {
+	sync.Mutex
+	of map[string]first
+}{of: make(map[string]first)}
+
+func original(t *testing.T, engine string) first {
+	t.Helper()
+	originals.Lock()
+	defer originals.Unlock()
+	f, made := originals.of[engine]
+	if !made {
+		database := ""
+		if engine == "postgres" {
+			database = pgtest.EmptyPostgres(t)
+		}
+		f = makeFirst(database)
+		originals.of[engine] = f
+	}
+	if f.err != nil {
+		t.Fatal(f.err)
+	}
+	return f
+}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	_ = os.RemoveAll(original().dir)
+	for _, f := range originals.of {
+		_ = os.RemoveAll(f.dir)
+	}
 	os.Exit(code)
 }
 
@@ -94,17 +124,28 @@ func options(dir string, tickets int) cloud.SampleOptions {
 	return cloud.SampleOptions{Seats: 80, Tickets: tickets, Wallet: filepath.Join(dir, "wallet.jsonl")}
 }
 
+// each runs a test in a world on every engine.
+func each(t *testing.T, test func(t *testing.T, w *world)) {
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) { test(t, worldOn(t, e.Name)) })
+}
+
+// newWorld is one on SQLite, for what has nothing to do with databases.
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	from := original()
-	if from.err != nil {
-		t.Fatal(from.err)
-	}
+	return worldOn(t, "sqlite")
+}
+
+func worldOn(t *testing.T, engine string) *world {
+	t.Helper()
+	from := original(t, engine)
 	dir := filepath.Join(t.TempDir(), "copy")
 	if err := copyDir(dir, from.dir); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{t: t, dir: dir, wallet: filepath.Join(dir, "wallet.jsonl"), cfg: configIn(dir), init: from.init}
+	if from.database != "" {
+		w.cfg.Database = pgtest.CopyPostgres(t, from.database)
+	}
 	w.cloud = w.open()
 	return w
 }
@@ -153,7 +194,7 @@ func (w *world) run() cloud.Listen {
 			w.t.Error(err)
 		}
 	})
-	wait, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	wait, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	at, err := w.cloud.Bound(wait)
 	if err != nil {
@@ -298,52 +339,53 @@ func (s *station) digests() map[ticket.SessionID]ticket.Digest {
 }
 
 func TestCloud_FromEmptyDirectoryToEqualDigests(t *testing.T) {
-	w := newWorld(t)
-	w.run()
-	s := w.enrol()
-	for s.poll(0) > 0 {
-	}
-	if len(s.tickets) != 20 {
-		t.Fatalf("%d tickets", len(s.tickets))
-	}
-	n := 0
-	for id := range s.tickets {
-		if n++; n <= 7 {
-			s.admit(id)
+	each(t, func(t *testing.T, w *world) {
+		w.run()
+		s := w.enrol()
+		for s.poll(0) > 0 {
 		}
-	}
-	s.write(ticket.FactUplinkChanged, ticket.Note{Subject: "wan", State: "extreme"})
-	s.write(99, "nobody knows")
-	if ack := s.upload(); ack.Durable != 9 || ack.Folded != 9 {
-		t.Fatalf("ack %+v", ack)
-	}
-	d, err := w.cloud.Digests(t.Context(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	used, want := 0, s.digests()
-	for _, sd := range d.Sessions {
-		used += sd.Used
-		if sd.Digest != want[sd.ID] || sd.Tickets == 0 {
-			t.Errorf("session %d: digest %s of %d tickets, want %s", sd.ID, sd.Digest, sd.Tickets, want[sd.ID])
+		if len(s.tickets) != 20 {
+			t.Fatalf("%d tickets", len(s.tickets))
 		}
-	}
-	last := s.log[len(s.log)-1].Sum
-	if len(d.Sessions) != 2 || used != 7 || d.FeedHead != s.cursor || d.FeedPending != 0 || d.JournalFolded != 9 || d.DeadLetters != 1 ||
-		d.FeedEpoch != s.epoch || d.JournalSum != hexOf(last[:]) {
-		t.Errorf("digests %+v", d)
-	}
-	st, err := w.cloud.Status(t.Context())
-	if err != nil || !st.Ready || len(st.Stations) != 1 || st.Stations[0].SeenMs == 0 || st.Stations[0].Durable != 9 || st.Stations[0].FeedSent != s.cursor {
-		t.Errorf("status %+v, %v", st, err)
-	}
-	if _, err := w.cloud.Digests(t.Context(), 2); !errors.Is(err, cloud.ErrNotFound) {
-		t.Errorf("digests of nobody: %v", err)
-	}
-	if _, err := w.cloud.EnrolCode(t.Context(), 1, ""); !errors.Is(err, cloud.ErrEnrolled) {
-		t.Errorf("another code for the station: %v", err)
-	}
-	w.nothingPersonalInTheLog()
+		n := 0
+		for id := range s.tickets {
+			if n++; n <= 7 {
+				s.admit(id)
+			}
+		}
+		s.write(ticket.FactUplinkChanged, ticket.Note{Subject: "wan", State: "extreme"})
+		s.write(99, "nobody knows")
+		if ack := s.upload(); ack.Durable != 9 || ack.Folded != 9 {
+			t.Fatalf("ack %+v", ack)
+		}
+		d, err := w.cloud.Digests(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		used, want := 0, s.digests()
+		for _, sd := range d.Sessions {
+			used += sd.Used
+			if sd.Digest != want[sd.ID] || sd.Tickets == 0 {
+				t.Errorf("session %d: digest %s of %d tickets, want %s", sd.ID, sd.Digest, sd.Tickets, want[sd.ID])
+			}
+		}
+		last := s.log[len(s.log)-1].Sum
+		if len(d.Sessions) != 2 || used != 7 || d.FeedHead != s.cursor || d.FeedPending != 0 || d.JournalFolded != 9 || d.DeadLetters != 1 ||
+			d.FeedEpoch != s.epoch || d.JournalSum != hexOf(last[:]) {
+			t.Errorf("digests %+v", d)
+		}
+		st, err := w.cloud.Status(t.Context())
+		if err != nil || !st.Ready || len(st.Stations) != 1 || st.Stations[0].SeenMs == 0 || st.Stations[0].Durable != 9 || st.Stations[0].FeedSent != s.cursor {
+			t.Errorf("status %+v, %v", st, err)
+		}
+		if _, err := w.cloud.Digests(t.Context(), 2); !errors.Is(err, cloud.ErrNotFound) {
+			t.Errorf("digests of nobody: %v", err)
+		}
+		if _, err := w.cloud.EnrolCode(t.Context(), 1, ""); !errors.Is(err, cloud.ErrEnrolled) {
+			t.Errorf("another code for the station: %v", err)
+		}
+		w.nothingPersonalInTheLog()
+	})
 }
 
 // nothingPersonalInTheLog looks for credentials, ticket codes and seats.
@@ -362,116 +404,120 @@ func (w *world) nothingPersonalInTheLog() {
 
 // Another process sells while the cloud runs: a waiting station has it in a moment.
 func TestCloud_SampleBesideARunningCloudReachesAWaitingStation(t *testing.T) {
-	w := newWorld(t)
-	w.run()
-	s := w.enrol()
-	for s.poll(0) > 0 {
-	}
-	beside := w.open()
-	got := make(chan int, 1)
-	go func() { got <- s.poll(wire.MaxWaitMs) }()
-	start := time.Now()
-	out, err := beside.Sample(t.Context(), options(w.dir, 30))
-	if err != nil || out.New != 10 {
-		t.Fatalf("sample %+v, %v", out, err)
-	}
-	n := <-got
-	for len(s.tickets) < 30 && n > 0 {
-		n = s.poll(wire.MaxWaitMs)
-	}
-	if len(s.tickets) != 30 || time.Since(start) > 10*time.Second {
-		t.Fatalf("%d tickets after %s", len(s.tickets), time.Since(start))
-	}
+	each(t, func(t *testing.T, w *world) {
+		w.run()
+		s := w.enrol()
+		for s.poll(0) > 0 {
+		}
+		beside := w.open()
+		got := make(chan int, 1)
+		go func() { got <- s.poll(wire.MaxWaitMs) }()
+		out, err := beside.Sample(t.Context(), options(w.dir, 30))
+		if err != nil || out.New != 10 {
+			t.Fatalf("sample %+v, %v", out, err)
+		}
+		n := <-got
+		for len(s.tickets) < 30 && n > 0 {
+			n = s.poll(wire.MaxWaitMs)
+		}
+		if len(s.tickets) != 30 { // a poll that nobody wakes ends empty
+			t.Fatalf("%d tickets", len(s.tickets))
+		}
+	})
 }
 
 func TestInit_LeavesFilesForItsOwnerOnlyAndOnlyOnce(t *testing.T) {
-	w := newWorld(t)
-	if _, err := cloud.Init(t.Context(), w.cfg, "again", time.Now()); !errors.Is(err, cloud.ErrExists) {
-		t.Errorf("init again: %v", err)
-	}
-	err := filepath.WalkDir(original().dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+	each(t, func(t *testing.T, w *world) {
+		if _, err := cloud.Init(t.Context(), w.cfg, "again", time.Now()); !errors.Is(err, cloud.ErrExists) {
+			t.Errorf("init again: %v", err)
+		}
+		err := filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s has mode %v", path, info.Mode())
+			}
 			return err
+		})
+		if err != nil {
+			t.Error(err)
 		}
-		info, err := d.Info()
-		if err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %v", path, info.Mode())
+		master, err := os.ReadFile(w.cfg.MasterKey)
+		if err != nil || len(bytes.TrimSpace(master)) != 64 {
+			t.Errorf("master key: %v", err)
 		}
-		return err
+		for password, want := range map[string]bool{w.init.Password: true, "wrong": false} {
+			if good, err := w.cloud.VerifyPassword(t.Context(), w.init.Name, password); good != want || err != nil {
+				t.Errorf("password: %v, %v", good, err)
+			}
+		}
+		if good, err := w.cloud.VerifyPassword(t.Context(), "nobody", w.init.Password); good || err != nil {
+			t.Errorf("unknown name: %v, %v", good, err)
+		}
 	})
-	if err != nil {
-		t.Error(err)
-	}
-	master, err := os.ReadFile(w.cfg.MasterKey)
-	if err != nil || len(bytes.TrimSpace(master)) != 64 {
-		t.Errorf("master key: %v", err)
-	}
-	for password, want := range map[string]bool{w.init.Password: true, "wrong": false} {
-		if good, err := w.cloud.VerifyPassword(t.Context(), w.init.Name, password); good != want || err != nil {
-			t.Errorf("password: %v, %v", good, err)
-		}
-	}
-	if good, err := w.cloud.VerifyPassword(t.Context(), "nobody", w.init.Password); good || err != nil {
-		t.Errorf("unknown name: %v, %v", good, err)
-	}
 }
 
 func TestNew_SaysWhatIsMissing(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
-	if _, err := cloud.New(cloud.Config{Data: t.TempDir()}, log); !errors.Is(err, cloud.ErrNoData) {
-		t.Errorf("empty directory: %v", err)
-	}
-	w := newWorld(t)
-	other := w.cfg
-	other.MasterKey = filepath.Join(t.TempDir(), "none")
-	if _, err := cloud.New(other, log); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("no master key: %v", err)
-	}
-	if err := os.WriteFile(other.MasterKey, []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := cloud.New(other, log); err == nil || !strings.Contains(err.Error(), "read root") {
-		t.Errorf("another master key: %v", err)
-	}
+	each(t, func(t *testing.T, w *world) {
+		log := slog.New(slog.DiscardHandler)
+		if _, err := cloud.New(cloud.Config{Data: t.TempDir()}, log); !errors.Is(err, cloud.ErrNoData) {
+			t.Errorf("empty directory: %v", err)
+		}
+		other := w.cfg
+		other.MasterKey = filepath.Join(t.TempDir(), "none")
+		if _, err := cloud.New(other, log); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("no master key: %v", err)
+		}
+		if err := os.WriteFile(other.MasterKey, []byte(strings.Repeat("ab", 32)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cloud.New(other, log); err == nil || !strings.Contains(err.Error(), "read root") {
+			t.Errorf("another master key: %v", err)
+		}
+	})
 }
 
 func TestCloud_StationsAndCodes(t *testing.T) {
-	w := newWorld(t)
-	if _, err := w.cloud.EnrolCode(t.Context(), 0, ""); err == nil || !strings.Contains(err.Error(), "public") {
-		t.Errorf("no address is known: %v", err)
-	}
-	id, err := w.cloud.CreateStation(t.Context(), "样例大剧院", "副站")
-	if err != nil || id != 2 {
-		t.Fatalf("station %d, %v", id, err)
-	}
-	if _, err := w.cloud.EnrolCode(t.Context(), 0, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "station") {
-		t.Errorf("two stations wait: %v", err)
-	}
-	if _, err := w.cloud.EnrolCode(t.Context(), 9, "127.0.0.1:1"); !errors.Is(err, cloud.ErrUnknownStation) {
-		t.Errorf("unknown station: %v", err)
-	}
-	if code, err := w.cloud.EnrolCode(t.Context(), 2, "127.0.0.1:1"); err != nil || code.Station != 2 {
-		t.Errorf("code %+v, %v", code, err)
-	}
-	for _, c := range [][2]string{{"", "x"}, {"x", ""}} {
-		if _, err := w.cloud.CreateStation(t.Context(), c[0], c[1]); err == nil {
-			t.Errorf("venue %q, name %q was accepted", c[0], c[1])
+	each(t, func(t *testing.T, w *world) {
+		if _, err := w.cloud.EnrolCode(t.Context(), 0, ""); err == nil || !strings.Contains(err.Error(), "public") {
+			t.Errorf("no address is known: %v", err)
 		}
-	}
-	st, err := w.cloud.Status(t.Context())
-	if err != nil || len(st.Stations) != 2 || !st.Ready {
-		t.Fatalf("status %+v, %v", st, err)
-	}
+		id, err := w.cloud.CreateStation(t.Context(), "样例大剧院", "副站")
+		if err != nil || id != 2 {
+			t.Fatalf("station %d, %v", id, err)
+		}
+		if _, err := w.cloud.EnrolCode(t.Context(), 0, "127.0.0.1:1"); err == nil || !strings.Contains(err.Error(), "station") {
+			t.Errorf("two stations wait: %v", err)
+		}
+		if _, err := w.cloud.EnrolCode(t.Context(), 9, "127.0.0.1:1"); !errors.Is(err, cloud.ErrUnknownStation) {
+			t.Errorf("unknown station: %v", err)
+		}
+		if code, err := w.cloud.EnrolCode(t.Context(), 2, "127.0.0.1:1"); err != nil || code.Station != 2 {
+			t.Errorf("code %+v, %v", code, err)
+		}
+		for _, c := range [][2]string{{"", "x"}, {"x", ""}} {
+			if _, err := w.cloud.CreateStation(t.Context(), c[0], c[1]); err == nil {
+				t.Errorf("venue %q, name %q was accepted", c[0], c[1])
+			}
+		}
+		st, err := w.cloud.Status(t.Context())
+		if err != nil || len(st.Stations) != 2 || !st.Ready {
+			t.Fatalf("status %+v, %v", st, err)
+		}
+	})
 }
 
 // A second station of the venue knows all sessions and gates, and no ticket of the first.
 func TestCloud_ASecondStationsFeed(t *testing.T) {
-	w := newWorld(t)
-	if _, err := w.cloud.CreateStation(t.Context(), "样例大剧院", "副站"); err != nil {
-		t.Fatal(err)
-	}
-	d, err := w.cloud.Digests(t.Context(), 2)
-	if err != nil || len(d.Sessions) != 0 || d.FeedPending != 5 { // two sessions, two gates, one key
-		t.Fatalf("digests %+v, %v", d, err)
-	}
+	each(t, func(t *testing.T, w *world) {
+		if _, err := w.cloud.CreateStation(t.Context(), "样例大剧院", "副站"); err != nil {
+			t.Fatal(err)
+		}
+		d, err := w.cloud.Digests(t.Context(), 2)
+		if err != nil || len(d.Sessions) != 0 || d.FeedPending != 5 { // two sessions, two gates, one key
+			t.Fatalf("digests %+v, %v", d, err)
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"yipiao/cloud/internal/store"
 	"yipiao/sync/ticket"
 )
 
@@ -21,6 +22,10 @@ const DefaultSync = "127.0.0.1:9443"
 type Config struct {
 	// Data is the data directory; in a file it counts from the file's folder.
 	Data string `json:"data"`
+	// Database is where sessions, tickets and facts are kept: a postgres:// URL, which several nodes may
+	// share, or empty for the SQLite file cloud.db in the data directory. A password had better stand in
+	// ~/.pgpass than here.
+	Database string `json:"database,omitempty"`
 	// MasterKey is the file of the master key, which should lie on another disk than the database and
 	// its backups. Default: keys/master.key in the data directory.
 	MasterKey string `json:"master_key,omitempty"`
@@ -102,6 +107,9 @@ func (c *Config) Validate() error {
 	if c.MasterKey == "" {
 		c.MasterKey = filepath.Join(c.Data, keysDir, "master.key")
 	}
+	if c.Database != "" && !store.IsPostgres(c.Database) {
+		errs = append(errs, badField("database", "postgres:// 开头的地址；留空则用数据目录里的 SQLite 文件 (a postgres:// URL, or empty for SQLite)"))
+	}
 	if c.Listen.Sync == "" {
 		c.Listen.Sync = DefaultSync
 	}
@@ -128,6 +136,14 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// database names the database for store.Open.
+func (c *Config) database() string {
+	if c.Database != "" {
+		return c.Database
+	}
+	return filepath.Join(c.Data, databaseFile)
 }
 
 func loopback(address string) bool {

@@ -45,9 +45,9 @@ func TestLoadConfig(t *testing.T) {
 }
 
 func TestConfig_ValidateNamesEveryField(t *testing.T) {
-	cfg := cloud.Config{Listen: cloud.Listen{Sync: "x", Web: "y", Plain: "0.0.0.0:80"}, Public: ":1", Hosts: []string{"a", ""}}
+	cfg := cloud.Config{Database: "mysql://x", Listen: cloud.Listen{Sync: "x", Web: "y", Plain: "0.0.0.0:80"}, Public: ":1", Hosts: []string{"a", ""}}
 	err := cfg.Validate()
-	for _, field := range []string{"data", "listen.sync", "listen.web", "listen.plain", "public", "hosts[1]"} {
+	for _, field := range []string{"data", "database", "listen.sync", "listen.web", "listen.plain", "public", "hosts[1]"} {
 		if err == nil || !strings.Contains(err.Error(), field+"：应为") {
 			t.Errorf("%s is not named: %v", field, err)
 		}

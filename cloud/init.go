@@ -52,6 +52,9 @@ func Init(ctx context.Context, cfg Config, tenant string, now time.Time) (*InitR
 			return nil, errors.Join(fmt.Errorf("%w: %s", ErrExists, file), err)
 		}
 	}
+	if err := vacant(ctx, &cfg); err != nil {
+		return nil, err
+	}
 	for _, dir := range []string{cfg.Data, keys, filepath.Dir(cfg.MasterKey)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("make data directory: %w", err)
@@ -79,6 +82,25 @@ func Init(ctx context.Context, cfg Config, tenant string, now time.Time) (*InitR
 	return &InitResult{Name: firstOperator, Password: password, Root: identity.RootHash(root.Cert)}, nil
 }
 
+// vacant makes sure that a database on a server is no other cloud's, before anything is made here.
+func vacant(ctx context.Context, cfg *Config) (err error) {
+	if cfg.Database == "" {
+		return nil
+	}
+	db, err := store.Open(ctx, cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
+		tenants, err := tx.Tenants(ctx)
+		if err == nil && len(tenants) > 0 {
+			err = fmt.Errorf("%w: the database has a tenant", ErrExists)
+		}
+		return err
+	})
+}
+
 func initDatabase(ctx context.Context, cfg *Config, master *seal.Key, tenant, password string, nowMs int64) (err error) {
 	raw, err := seal.Random(seal.KeySize)
 	if err != nil {
@@ -100,7 +122,7 @@ func initDatabase(ctx context.Context, cfg *Config, master *seal.Key, tenant, pa
 	if err != nil {
 		return err
 	}
-	db, err := store.Open(ctx, filepath.Join(cfg.Data, databaseFile))
+	db, err := store.Open(ctx, cfg.database())
 	if err != nil {
 		return err
 	}

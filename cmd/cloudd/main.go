@@ -27,6 +27,7 @@ const usage = `cloudd：驿票云端 (the cloud server of Yipiao)
   cloudd enrol-code  --replace --station N                 给顶替的机器：恢复或换机 (for a machine that takes the present one's place)
   cloudd station replace --station N [--journal-uploaded | --lost]  旧机器的情况与结论 (what became of the machine that was replaced)
   cloudd backup-key  --station N                           取出备份密钥，仅 root，记入 (key for backups; root only; recorded)
+  cloudd dead-letters list|export|retry  [--station N] [--epoch N --seq N]  无法处理的记录：列出、导出 (JSON lines)、重试 (facts that could not be applied)
   cloudd status                                            各驿站的状态 (state of the stations)
 
 每个命令 (every command)：--data DIR 或 --config FILE；--json 供程序读取；--log debug|info|warn|error
@@ -78,12 +79,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
 	}
-	if name == "station" && len(args) > 0 {
-		name, args = "station "+args[0], args[1:]
+	if (name == "station" || name == "dead-letters") && len(args) > 0 {
+		name, args = name+" "+args[0], args[1:]
 	}
 	do, ok := map[string]func(context.Context, *command, []string) error{
 		"init": doInit, "serve": doServe, "sample": doSample, "station add": doStationAdd,
 		"enrol-code": doEnrolCode, "status": doStatus, "station replace": doStationReplace, "backup-key": doBackupKey,
+		"dead-letters list": doDeadList, "dead-letters export": doDeadExport, "dead-letters retry": doDeadRetry,
 	}[name]
 	switch {
 	case ok:

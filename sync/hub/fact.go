@@ -6,6 +6,7 @@ import (
 
 	"yipiao/sync/journal"
 	"yipiao/sync/link"
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 )
 
@@ -51,6 +52,10 @@ type Effect struct {
 // brings it back.
 func FoldFact(r Right, kind ticket.FactKind, f *ticket.Fact) (Effect, error) {
 	entry := kind == ticket.FactEntryGranted
+	if mutant.On(mutant.HubIgnoreGeneration) && f.Gen > 0 && f.Gen < r.Gen {
+		same := *f
+		same.Gen, f = r.Gen, &same
+	}
 	switch {
 	case kind == ticket.FactRefused:
 		return Effect{Right: r}, nil
@@ -65,6 +70,8 @@ func FoldFact(r Right, kind ticket.FactKind, f *ticket.Fact) (Effect, error) {
 	case r.State != Granted && r.State != Recalled && entry:
 		return Effect{Right: r, Conflict: ConflictNotHeld}, nil
 	case r.State != Granted && r.State != Recalled:
+		return Effect{Right: r}, nil
+	case r.State == Granted && kind == ticket.FactCustodyReleased && mutant.On(mutant.HubReleaseWhenCalled):
 		return Effect{Right: r}, nil
 	}
 	return foldHeld(r, kind, f), nil

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"yipiao/sync/link"
+	"yipiao/sync/mutant"
 	"yipiao/sync/wire"
 )
 
@@ -140,6 +141,10 @@ func (h *Hub) page(ctx context.Context, peer link.Peer, req wire.FeedRequest) (w
 		page.CaughtUp = true
 		return page, nil
 	}
+	var early []wire.Entry
+	if mutant.On(mutant.HubReadBeforeReserve) {
+		early, _, _ = h.store.Page(ctx, peer, Span{After: req.Cursor, UpTo: stamped.Pos, Rows: wire.MaxPageRows, Bytes: wire.MaxPageBytes})
+	}
 	reserved, err := h.store.Reserve(ctx, peer)
 	if err != nil {
 		return wire.Page{}, err
@@ -158,7 +163,10 @@ func (h *Hub) page(ctx context.Context, peer link.Peer, req wire.FeedRequest) (w
 		return wire.Page{}, err
 	}
 	page.Entries, page.Next = entries, reserved.Sent
-	if more {
+	if mutant.On(mutant.HubReadBeforeReserve) {
+		page.Entries, page.Next, more = early, stamped.Pos, false
+	}
+	if more && !mutant.On(mutant.HubCursorFromReserved) {
 		page.Next = entries[len(entries)-1].Pos
 	}
 	page.CaughtUp = !more // Sent was at least the head after the stamping pass of this look
@@ -173,6 +181,10 @@ func (h *Hub) Upload(ctx context.Context, peer link.Peer, b *wire.Batch) (wire.A
 	}
 	h.contact(ctx, peer)
 	ack, err := h.store.Receive(ctx, peer, b, h.now().UnixMilli())
+	if err != nil && mutant.On(mutant.HubAckBeforeStore) && len(b.Entries) > 0 {
+		last := b.Entries[len(b.Entries)-1].Seq
+		return wire.Ack{Epoch: b.Epoch, Durable: last, Folded: last}, nil
+	}
 	if err != nil {
 		return wire.Ack{}, h.timed(err)
 	}

@@ -3,6 +3,7 @@ package hub
 import (
 	"errors"
 
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 )
 
@@ -57,7 +58,7 @@ type Right struct {
 // R6). status is the ticket's.
 func Grant(r Right, status ticket.Status) (Right, error) {
 	switch {
-	case r.State == Granted || r.State == Recalled:
+	case (r.State == Granted || r.State == Recalled) && !mutant.On(mutant.HubGrantOutstanding):
 		return r, ErrOutstanding
 	case status != ticket.StatusValid:
 		return r, ErrInvalid
@@ -98,12 +99,15 @@ func Withdraw(r Right) (Right, error) {
 		return r, ErrNotRecalled
 	}
 	r.State = Granted
+	if mutant.On(mutant.HubWithdrawNewGen) {
+		r.Gen, r.GrantedSeq = r.Gen+1, 0
+	}
 	return r, nil
 }
 
 // Stamped is the right after its row got position pos: a grant's first position is kept.
 func Stamped(r Right, pos uint64) Right {
-	if r.GrantedSeq == 0 && (r.State == Granted || r.State == Recalled) {
+	if (r.GrantedSeq == 0 || mutant.On(mutant.HubRowPosition)) && (r.State == Granted || r.State == Recalled) {
 		r.GrantedSeq = pos
 	}
 	return r

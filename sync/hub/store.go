@@ -98,6 +98,7 @@ type Store interface {
 	RightStore
 	MachineStore
 	HistoryStore
+	DeadStore
 }
 
 // A Row is a ticket as the cloud keeps it.

@@ -3,6 +3,7 @@ package replica
 import (
 	"time"
 
+	"yipiao/sync/mutant"
 	"yipiao/sync/wire"
 )
 
@@ -40,6 +41,9 @@ func (u *Up) Step(ev UpEvent, durable uint64) UpAction {
 	case ev.Acked != nil:
 		u.pause.ok()
 		u.acked = ev.Acked.Durable
+	case ev.Failed && mutant.On(mutant.StationUploadTrusts):
+		u.acked = u.durable
+		return UpAction{Sleep: u.pause.fail()}
 	case ev.Failed:
 		return UpAction{Sleep: u.pause.fail()}
 	}

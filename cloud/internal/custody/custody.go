@@ -56,7 +56,7 @@ func (s *Store) change(ctx context.Context, tenant ticket.TenantID, id ticket.Ti
 		if err != nil {
 			return err
 		}
-		row, found, err := readRow(ctx, tx, tenant, id, tx.Dialect.Update)
+		row, found, err := readRow(ctx, tx, tenant, id, tx.Dialect.UpdateOf("t"))
 		if err != nil {
 			return err
 		}

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
 	"yipiao/cloud/internal/custody"
 	"yipiao/cloud/internal/store"
+	"yipiao/cloud/internal/store/pgtest"
 	"yipiao/sync/hub"
 	"yipiao/sync/hub/hubmem"
 	"yipiao/sync/hub/hubtest"
@@ -32,44 +31,21 @@ type world struct {
 var _ hubtest.World = (*world)(nil)
 
 func TestStore(t *testing.T) {
-	empty := migrated(t)
-	hubtest.Run(t, func(t *testing.T) hubtest.World { return open(t, empty) })
-}
-
-// migrated is the file of an empty database.
-func migrated(t *testing.T) []byte {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "empty.sqlite")
-	db, err := store.Open(t.Context(), file)
-	if err == nil {
-		err = db.Close()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return raw
-}
-
-// open opens a copy of an empty database.
-func open(t *testing.T, empty []byte) *world {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "cloud.sqlite")
-	if err := os.WriteFile(file, empty, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(db.Check(context.Background()), db.Close()); err != nil {
-			t.Error(err)
-		}
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) {
+		hubtest.Run(t, func(t *testing.T) hubtest.World { return open(t, e) })
 	})
+}
+
+// open opens a new database.
+func open(t *testing.T, e pgtest.Engine) *world {
+	t.Helper()
+	return node(t, e.New(t))
+}
+
+// node is a cloud's store over a database that others may have open too.
+func node(t *testing.T, name string) *world {
+	t.Helper()
+	db := pgtest.Open(t, name)
 	plain := func(_ ticket.TenantID, sealed []byte, _ string) ([]byte, error) { return sealed, nil }
 	return &world{
 		Store: custody.New(db, plain), t: t, db: db,
@@ -191,8 +167,11 @@ func (w *world) DeadLetters(f link.Peer) map[uint64]hub.DeadReason {
 		why hub.DeadReason
 	}
 	out := make(map[uint64]hub.DeadReason)
-	for _, r := range read(w, `SELECT seq, reason FROM dead_letter`, f, func(s store.Scan, r *row) error { return s(&r.seq, &r.why) }) {
-		out[r.seq] = r.why
+	for _, r := range read(w, `SELECT seq, CASE WHEN settled_ms IS NULL THEN reason ELSE '' END FROM dead_letter`, f,
+		func(s store.Scan, r *row) error { return s(&r.seq, &r.why) }) {
+		if r.why != "" {
+			out[r.seq] = r.why
+		}
 	}
 	return out
 }
@@ -234,4 +213,9 @@ func (w *world) Digest(f link.Peer, s ticket.SessionID) (d ticket.Digest) {
 		w.t.Fatal(err)
 	}
 	return d
+}
+
+// refusedOrMissing reports a rule's refusal, or a ticket that is not there yet.
+func refusedOrMissing(err error) bool {
+	return errors.Is(err, hub.ErrUnknownTicket) || errors.Is(err, hub.ErrCustody) || errors.Is(err, hub.ErrInvalid)
 }

@@ -18,13 +18,9 @@ const stampChunk = 5000
 // stamping pass: every row committed before it has a position up to its head.
 func (s *Store) Stamp(ctx context.Context, feed link.Peer) (hub.Head, error) {
 	var head hub.Head
-	pending := false
-	err := s.db.Read(ctx, func(ctx context.Context, tx *store.Tx) error {
-		var err error
-		if head, err = readHead(ctx, tx, feed, ""); err != nil {
-			return err
-		}
-		pending, err = isPending(ctx, tx, feed)
+	var pending bool
+	err := s.db.Read(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		head, pending, err = look(ctx, tx, feed)
 		return err
 	})
 	for err == nil && pending {
@@ -36,12 +32,20 @@ func (s *Store) Stamp(ctx context.Context, feed link.Peer) (hub.Head, error) {
 	return head, err
 }
 
-func isPending(ctx context.Context, tx *store.Tx, feed link.Peer) (bool, error) {
-	return tx.Row(ctx, `
-		SELECT 1
-		WHERE EXISTS (SELECT 1 FROM feed_item WHERE tenant = $1 AND feed = $2 AND seq IS NULL)
-			OR EXISTS (SELECT 1 FROM ticket WHERE tenant = $1 AND feed = $2 AND seq IS NULL)`,
-		[]any{feed.Tenant, feed.Station}, new(int))
+// look reads a head and whether anything waits for a position, in one statement: a poll that finds
+// nothing costs no more.
+func look(ctx context.Context, tx *store.Tx, feed link.Peer) (h hub.Head, pending bool, err error) {
+	found, err := tx.Row(ctx, `
+		SELECT epoch, head, sent_pos, lost_pos,
+			EXISTS (SELECT 1 FROM feed_item WHERE tenant = $1 AND feed = $2 AND seq IS NULL)
+			OR EXISTS (SELECT 1 FROM ticket WHERE tenant = $1 AND feed = $2 AND seq IS NULL)
+		FROM feed_head
+		WHERE tenant = $1 AND feed = $2`,
+		[]any{feed.Tenant, feed.Station}, &h.Epoch, &h.Pos, &h.Sent, &h.Lost, &pending)
+	if err == nil && !found {
+		err = unknownStation(feed)
+	}
+	return h, pending, err
 }
 
 // stampSome stamps at most stampChunk rows, and reports whether there may be more. The head is locked

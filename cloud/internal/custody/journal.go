@@ -10,7 +10,6 @@ import (
 	"yipiao/sync/hub"
 	"yipiao/sync/journal"
 	"yipiao/sync/link"
-	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
 
@@ -46,6 +45,7 @@ func (s *Store) Receive(ctx context.Context, station link.Peer, b *wire.Batch, n
 	var ack wire.Ack
 	var refused error // by Accept: an incident is committed with it
 	err := s.db.Write(ctx, func(ctx context.Context, tx *store.Tx) error {
+		refused = nil
 		held, ended, err := s.journal(ctx, tx, station, b.Epoch)
 		if err != nil {
 			return err
@@ -124,9 +124,10 @@ func sums(ctx context.Context, tx *store.Tx, station link.Peer, epoch uint32, fi
 
 // keep stores new facts and moves held behind them.
 func keep(ctx context.Context, tx *store.Tx, station link.Peer, held *hub.Journal, fresh []journal.Entry, nowMs int64) error {
-	err := tx.ExecEach(ctx, `
+	err := tx.ExecAllRows(ctx, `
 		INSERT INTO fact (tenant, station, epoch, seq, time_ms, offset_ms, kind, body, sum, received_ms, ticket)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, len(fresh), func(i int) []any {
+		SELECT r.c1, r.c2, r.c3, r.c4, r.c5, r.c6, r.c7, r.c8, r.c9, r.c10, r.c11
+		FROM {{rows}}`, factKinds(), len(fresh), func(i int) []any {
 		e := &fresh[i]
 		body := e.Body
 		if body == nil {
@@ -142,6 +143,11 @@ func keep(ctx context.Context, tx *store.Tx, station link.Peer, held *hub.Journa
 	last := &fresh[len(fresh)-1]
 	held.Durable, held.Sum = last.Seq, last.Sum
 	return nil
+}
+
+func factKinds() []store.Kind {
+	const i, b = store.Int, store.Bytes
+	return []store.Kind{i, i, i, i, i, i, i, b, b, i, i}
 }
 
 // advance writes down what is held after n more facts.
@@ -187,12 +193,12 @@ func (s *Store) Fold(ctx context.Context, station link.Peer, most int, nowMs int
 		if !found {
 			return unknownStation(station)
 		}
-		folded = row.Folded
+		folded, more = row.Folded, false
 		if worked, err := foldEnded(ctx, tx, station, most, nowMs); err != nil || worked {
 			more = true // look again, at the next epoch
 			return err
 		}
-		to, err := foldSome(ctx, foldTx{tx: tx, station: station, nowMs: nowMs}, row.Epoch, row.Folded, row.Durable, most)
+		to, err := foldSome(ctx, &folding{tx: tx, station: station, nowMs: nowMs}, row.Epoch, row.Folded, row.Durable, most)
 		if err != nil {
 			return err
 		}
@@ -220,7 +226,7 @@ func foldEnded(ctx context.Context, tx *store.Tx, station link.Peer, most int, n
 		return false, nil
 	}
 	e := &all[i]
-	to, err := foldSome(ctx, foldTx{tx: tx, station: station, nowMs: nowMs, ended: true}, e.Epoch, e.Folded, e.Durable, most)
+	to, err := foldSome(ctx, &folding{tx: tx, station: station, nowMs: nowMs, ended: true}, e.Epoch, e.Folded, e.Durable, most)
 	if err != nil {
 		return false, err
 	}
@@ -229,86 +235,4 @@ func foldEnded(ctx context.Context, tx *store.Tx, station link.Peer, most int, n
 		SET folded_seq = $4
 		WHERE tenant = $1 AND station = $2 AND epoch = $3 AND folded_seq = $5`,
 		station.Tenant, station.Station, e.Epoch, to, e.Folded)
-}
-
-// foldSome folds at most most facts of an epoch behind folded, and returns the last one.
-func foldSome(ctx context.Context, fold foldTx, epoch uint32, folded, durable uint64, most int) (uint64, error) {
-	if folded == durable {
-		return folded, nil
-	}
-	facts, err := unfolded(ctx, fold.tx, fold.station, epoch, folded, most)
-	if err != nil {
-		return folded, err
-	}
-	for i := range facts {
-		if err := hub.FoldEntry(ctx, fold, fold.station, &facts[i]); err != nil {
-			return folded, err
-		}
-		folded = facts[i].Seq
-	}
-	return folded, nil
-}
-
-func unfolded(ctx context.Context, tx *store.Tx, station link.Peer, epoch uint32, folded uint64, most int) ([]journal.Entry, error) {
-	return store.List(ctx, tx, `
-		SELECT epoch, seq, time_ms, offset_ms, kind, body
-		FROM fact
-		WHERE tenant = $1 AND station = $2 AND epoch = $3 AND seq > $4
-		ORDER BY seq
-		LIMIT $5`, []any{station.Tenant, station.Station, epoch, folded, most},
-		func(scan store.Scan, e *journal.Entry) error {
-			return scan(&e.Epoch, &e.Seq, &e.TimeMs, &e.OffsetMs, &e.Kind, &e.Body)
-		})
-}
-
-// A foldTx is hub.FoldTx inside a transaction.
-type foldTx struct {
-	tx      *store.Tx
-	station link.Peer
-	nowMs   int64
-	ended   bool // facts of a machine that was replaced: news to the present one
-}
-
-var _ hub.FoldTx = foldTx{}
-
-func (f foldTx) Ticket(ctx context.Context, id ticket.TicketID) (hub.Row, bool, error) {
-	row, found, err := readRow(ctx, f.tx, f.station.Tenant, id, f.tx.Dialect.Update)
-	return row.Row, found, err
-}
-
-func (f foldTx) SetRight(ctx context.Context, id ticket.TicketID, r hub.Right) error {
-	echo := ""
-	if f.ended {
-		echo = ", ver = ver + 1, seq = NULL"
-	}
-	return f.tx.ExecOne(ctx, `
-		UPDATE ticket
-		SET e_state = $3, e_used = $4, e_inside = $5`+echo+`
-		WHERE tenant = $1 AND id = $2 AND e_gen = $6`,
-		f.station.Tenant, id, r.State, r.Used, inside(r), r.Gen)
-}
-
-func inside(r hub.Right) int {
-	if r.Inside {
-		return 1
-	}
-	return 0
-}
-
-func (f foldTx) Conflict(ctx context.Context, at hub.Place, id ticket.TicketID, why hub.ConflictReason) error {
-	_, err := f.tx.Exec(ctx, `
-		INSERT INTO conflict (tenant, station, epoch, seq, ticket, reason, at_ms)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT DO NOTHING`,
-		at.Station.Tenant, at.Station.Station, at.Epoch, at.Seq, id, why, f.nowMs)
-	return err
-}
-
-func (f foldTx) DeadLetter(ctx context.Context, at hub.Place, why hub.DeadReason) error {
-	_, err := f.tx.Exec(ctx, `
-		INSERT INTO dead_letter (tenant, station, epoch, seq, reason, at_ms)
-		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT DO NOTHING`,
-		at.Station.Tenant, at.Station.Station, at.Epoch, at.Seq, why, f.nowMs)
-	return err
 }

@@ -52,12 +52,7 @@ func (s *Store) Regrant(ctx context.Context, station link.Peer, d hub.Decision, 
 		if len(rows) > most {
 			rows, out.More = rows[:most], true
 		}
-		for i := range rows {
-			if err := regrant(ctx, tx, &rows[i], d, &out); err != nil {
-				return err
-			}
-		}
-		return nil
+		return regrant(ctx, tx, rows, d, &out)
 	})
 	if err == nil && out.Rights > 0 {
 		s.Ring(station)
@@ -78,31 +73,42 @@ func strandedRows(ctx context.Context, tx *store.Tx, feed link.Peer, lost uint64
 		JOIN session s ON s.tenant = t.tenant AND s.id = t.session
 		WHERE t.tenant = $1 AND t.feed = $2 AND t.id > $3 AND t.e_state IN ($4, $5) AND t.e_granted_seq <= $6
 		ORDER BY t.id
-		LIMIT $7 `+tx.Dialect.Update, []any{feed.Tenant, feed.Station, after, hub.Granted, hub.Recalled, lost, most},
+		LIMIT $7 `+tx.Dialect.UpdateOf("t"), []any{feed.Tenant, feed.Station, after, hub.Granted, hub.Recalled, lost, most},
 		func(scan store.Scan, r *stranded) error {
 			return scanRow(scan, feed.Tenant, &r.Row, &r.session.AdmitFromMs, &r.session.EndMs)
 		})
 }
 
-func regrant(ctx context.Context, tx *store.Tx, r *stranded, d hub.Decision, out *hub.Regranted) error {
-	out.Last = r.Ticket.ID
-	right, ok := hub.Regrant(r.Right)
-	if !ok {
-		return nil
-	}
-	out.Rights++
-	if d.Uncertain(r.Right, &r.session) {
-		out.Uncertain++
-		_, err := tx.Exec(ctx, `
-			INSERT INTO uncertain_right (tenant, ticket, gen, station, from_ms, to_ms)
-			VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT DO NOTHING`, r.Feed.Tenant, r.Ticket.ID, right.Gen, r.Feed.Station, d.FromMs, d.ToMs)
-		if err != nil {
-			return err
+func regrant(ctx context.Context, tx *store.Tx, rows []stranded, d hub.Decision, out *hub.Regranted) error {
+	var changed, uncertain []*hub.Row
+	for i := range rows {
+		r := &rows[i]
+		out.Last = r.Ticket.ID
+		right, ok := hub.Regrant(r.Right)
+		if !ok {
+			continue
 		}
+		if d.Uncertain(r.Right, &r.session) {
+			uncertain = append(uncertain, &r.Row)
+		}
+		r.Right = right
+		changed = append(changed, &r.Row)
 	}
-	r.Right = right
-	return touch(ctx, tx, &r.Row)
+	out.Rights, out.Uncertain = len(changed), len(uncertain)
+	const i = store.Int
+	_, err := tx.ExecRows(ctx, `
+		INSERT INTO uncertain_right (tenant, ticket, gen, station, from_ms, to_ms)
+		SELECT r.c1, r.c2, r.c3, r.c4, r.c5, r.c6
+		FROM {{rows}}
+		WHERE true
+		ON CONFLICT DO NOTHING`, []store.Kind{i, i, i, i, i, i}, len(uncertain), func(n int) []any {
+		r := uncertain[n]
+		return []any{r.Feed.Tenant, r.Ticket.ID, r.Right.Gen, r.Feed.Station, d.FromMs, d.ToMs}
+	})
+	if err != nil {
+		return err
+	}
+	return touch(ctx, tx, changed...)
 }
 
 // A Case is a machine that was replaced, as far as it is known: the oldest one that waits for a

@@ -67,16 +67,21 @@ func readRow(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, id ticke
 	return r, found, err
 }
 
-// touch stores what may change of a ticket, as its next version, pending.
-func touch(ctx context.Context, tx *store.Tx, r *hub.Row) error {
-	e := &r.Right
-	return tx.ExecOne(ctx, `
+// touch stores what may change of tickets, each as its next version, pending.
+func touch(ctx context.Context, tx *store.Tx, rows ...*hub.Row) error {
+	const i = store.Int
+	return tx.ExecAllRows(ctx, `
 		UPDATE ticket
-		SET ver = ver + 1, seq = NULL, status = $4, status_ms = $5,
-			e_state = $6, e_gen = $7, e_granted_seq = nullif($8, 0)
-		WHERE tenant = $1 AND id = $2 AND ver = $3`,
-		r.Feed.Tenant, r.Ticket.ID, r.Ticket.Ver, slices.Index(statuses(), r.Ticket.Status), r.Ticket.StatusMs,
-		e.State, e.Gen, e.GrantedSeq)
+		SET ver = ticket.ver + 1, seq = NULL, status = r.c4, status_ms = r.c5,
+			e_state = r.c6, e_gen = r.c7, e_granted_seq = nullif(r.c8, 0)
+		FROM {{rows}}
+		WHERE ticket.tenant = r.c1 AND ticket.id = r.c2 AND ticket.ver = r.c3`,
+		[]store.Kind{i, i, i, i, i, i, i, i}, len(rows), func(n int) []any {
+			t, e := &rows[n].Ticket, &rows[n].Right
+			return []any{
+				rows[n].Feed.Tenant, t.ID, t.Ver, slices.Index(statuses(), t.Status), t.StatusMs, e.State, e.Gen, e.GrantedSeq,
+			}
+		})
 }
 
 // readHead returns the head of a feed; ErrUnknownStation when there is none.
@@ -126,13 +131,17 @@ func Issue(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, sales []Sa
 }
 
 func insert(ctx context.Context, tx *store.Tx, tenant ticket.TenantID, sales []Sale, rights []hub.Right, nowMs int64) error {
-	return tx.ExecEach(ctx, `
+	const i, t, b = store.Int, store.Text, store.Bytes
+	return tx.ExecAllRows(ctx, `
 		INSERT INTO ticket (tenant, id, session, gate_group, feed, ver, code, type, seat, order_no, holder, holder_mask,
 			price_fen, sold_ms, status, status_ms, cred, cred_hash,
 			e_state, e_gen, e_hand, e_used, e_inside, e_max)
-		VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, 0, 0, $21)`,
-		len(sales), func(i int) []any {
-			s, t, e := &sales[i], &sales[i].Ticket, &rights[i]
+		SELECT r.c1, r.c2, r.c3, r.c4, r.c5, 1, r.c6, r.c7, r.c8, r.c9, r.c10, r.c11,
+			r.c12, r.c13, r.c14, r.c15, r.c16, r.c17,
+			r.c18, r.c19, r.c20, 0, 0, r.c21
+		FROM {{rows}}`,
+		[]store.Kind{i, i, i, i, i, t, i, t, t, b, t, i, i, i, i, i, b, i, i, i, i}, len(sales), func(n int) []any {
+			s, t, e := &sales[n], &sales[n].Ticket, &rights[n]
 			return []any{
 				tenant, t.ID, t.Session, t.Group, s.Home, t.Code, t.Type, t.Seat, t.Order, s.Holder, t.Holder,
 				s.Price, nowMs, slices.Index(statuses(), t.Status), t.StatusMs, t.Cred, t.CredHash[:],

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net"
-	"path/filepath"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -21,6 +20,7 @@ import (
 	"yipiao/cloud/internal/enrol"
 	"yipiao/cloud/internal/seal"
 	"yipiao/cloud/internal/store"
+	"yipiao/cloud/internal/store/pgtest"
 	"yipiao/sync/hub"
 	"yipiao/sync/link"
 	"yipiao/sync/link/httplink"
@@ -40,17 +40,13 @@ type world struct {
 
 func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
 
-func newWorld(t *testing.T) *world {
+// each runs a test in a world on every engine.
+func each(t *testing.T, test func(t *testing.T, w *world)) {
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) { test(t, newWorld(t, e.Open(t))) })
+}
+
+func newWorld(t *testing.T, db *store.DB) *world {
 	t.Helper()
-	db, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "cloud.sqlite"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(db.Check(context.Background()), db.Close()); err != nil {
-			t.Error(err)
-		}
-	})
 	root, err := identity.NewRoot(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +138,7 @@ func (w *world) code() identity.Code {
 }
 
 func (w *world) enrol(code identity.Code, station, site []byte) (*httplink.Enrolment, error) {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), time.Minute)
 	defer cancel()
 	return httplink.Enrol(ctx, code, station, site, httplink.EnrolConfig{})
 }
@@ -153,142 +149,148 @@ func refused(err error) bool {
 }
 
 func TestEnrol_MakesAStationThatTheCloudServes(t *testing.T) {
-	w := newWorld(t)
-	station, key := w.csr()
-	site, _ := w.csr()
-	e, err := w.enrol(w.code(), station, site)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := e.Reply
-	if r.Tenant != 1 || r.Station != 1 || r.Venue != "样例大剧院" || r.Epoch != 1 || len(r.ChainKey) != 32 || r.TimeMs == 0 {
-		t.Fatalf("reply %+v", r)
-	}
-	c, err := httplink.NewClient(httplink.ClientConfig{Address: w.address, Root: e.Root, Own: identity.Keypair(key, e.Station...), Tenant: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	if _, err := c.Feed(t.Context(), wire.FeedRequest{}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Upload(t.Context(), &wire.Batch{Epoch: 1}); err != nil {
-		t.Fatal(err)
-	}
+	each(t, func(t *testing.T, w *world) {
+		station, key := w.csr()
+		site, _ := w.csr()
+		e, err := w.enrol(w.code(), station, site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := e.Reply
+		if r.Tenant != 1 || r.Station != 1 || r.Venue != "样例大剧院" || r.Epoch != 1 || len(r.ChainKey) != 32 || r.TimeMs == 0 {
+			t.Fatalf("reply %+v", r)
+		}
+		c, err := httplink.NewClient(httplink.ClientConfig{Address: w.address, Root: e.Root, Own: identity.Keypair(key, e.Station...), Tenant: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if _, err := c.Feed(t.Context(), wire.FeedRequest{}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Upload(t.Context(), &wire.Batch{Epoch: 1}); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 func TestEnrol_SameRequestsGetTheSameAnswerOthersNone(t *testing.T) {
-	w := newWorld(t)
-	code := w.code()
-	station, _ := w.csr()
-	site, _ := w.csr()
-	first, err := w.enrol(code, station, site)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.ahead.Store(int64(2 * identity.CodeLife)) // a reply that was lost may be asked for again, however late
-	again, err := w.enrol(code, station, site)
-	if err != nil {
-		t.Fatal(err)
-	}
-	first.Reply.TimeMs = again.Reply.TimeMs
-	if !reflect.DeepEqual(first.Reply, again.Reply) {
-		t.Fatal("the same request got another answer")
-	}
-	w.ahead.Store(0)
-	other, _ := w.csr()
-	if _, err := w.enrol(code, other, site); !refused(err) {
-		t.Errorf("other station key: %v", err)
-	}
-	if _, err := w.enrol(code, station, other); !refused(err) {
-		t.Errorf("other site key: %v", err)
-	}
+	each(t, func(t *testing.T, w *world) {
+		code := w.code()
+		station, _ := w.csr()
+		site, _ := w.csr()
+		first, err := w.enrol(code, station, site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.ahead.Store(int64(2 * identity.CodeLife)) // a reply that was lost may be asked for again, however late
+		again, err := w.enrol(code, station, site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first.Reply.TimeMs = again.Reply.TimeMs
+		if !reflect.DeepEqual(first.Reply, again.Reply) {
+			t.Fatal("the same request got another answer")
+		}
+		w.ahead.Store(0)
+		other, _ := w.csr()
+		if _, err := w.enrol(code, other, site); !refused(err) {
+			t.Errorf("other station key: %v", err)
+		}
+		if _, err := w.enrol(code, station, other); !refused(err) {
+			t.Errorf("other site key: %v", err)
+		}
+	})
 }
 
 func TestEnrol_OneWinsWhenTwoMachinesBringOneCode(t *testing.T) {
-	w := newWorld(t)
-	code := w.code()
-	var wg sync.WaitGroup
-	var won atomic.Int64
-	for range 4 {
-		station, _ := w.csr()
-		site, _ := w.csr()
-		wg.Go(func() {
-			switch _, err := w.enrol(code, station, site); {
-			case err == nil:
-				won.Add(1)
-			case !refused(err):
-				t.Errorf("error %v", err)
-			}
-		})
-	}
-	wg.Wait()
-	if won.Load() != 1 {
-		t.Fatalf("%d machines became the station", won.Load())
-	}
+	each(t, func(t *testing.T, w *world) {
+		code := w.code()
+		var wg sync.WaitGroup
+		var won atomic.Int64
+		for range 4 {
+			station, _ := w.csr()
+			site, _ := w.csr()
+			wg.Go(func() {
+				switch _, err := w.enrol(code, station, site); {
+				case err == nil:
+					won.Add(1)
+				case !refused(err):
+					t.Errorf("error %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d machines became the station", won.Load())
+		}
+	})
 }
 
 func TestEnrol_WrongAndExpiredCodes(t *testing.T) {
-	w := newWorld(t)
-	station, _ := w.csr()
-	site, _ := w.csr()
-	wrong, err := identity.NewCode(w.address, identity.RootHash(w.desk.Root.Cert), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.enrol(wrong, station, site); !refused(err) {
-		t.Errorf("a code that was never made: %v", err)
-	}
-	code := w.code()
-	w.ahead.Store(int64(identity.CodeLife + time.Second))
-	if _, err := w.enrol(code, station, site); !refused(err) {
-		t.Errorf("an expired code: %v", err)
-	}
-	w.ahead.Store(0)
-	req := &wire.EnrolRequest{Version: 1, CodeID: code.ID(), StationCSR: station, SiteCSR: site, Proof: make([]byte, 32)}
-	if _, err := w.desk.Enrol(t.Context(), req); !refused(err) {
-		t.Errorf("a code of which only the public half is known: %v", err)
-	}
-	if _, err := w.enrol(code, []byte("garbage"), site); err == nil || refused(err) {
-		t.Errorf("a broken signing request: %v", err)
-	}
-	if _, err := w.enrol(code, station, site); err != nil {
-		t.Errorf("the code after all that: %v", err)
-	}
+	each(t, func(t *testing.T, w *world) {
+		station, _ := w.csr()
+		site, _ := w.csr()
+		wrong, err := identity.NewCode(w.address, identity.RootHash(w.desk.Root.Cert), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.enrol(wrong, station, site); !refused(err) {
+			t.Errorf("a code that was never made: %v", err)
+		}
+		code := w.code()
+		w.ahead.Store(int64(identity.CodeLife + time.Second))
+		if _, err := w.enrol(code, station, site); !refused(err) {
+			t.Errorf("an expired code: %v", err)
+		}
+		w.ahead.Store(0)
+		req := &wire.EnrolRequest{Version: 1, CodeID: code.ID(), StationCSR: station, SiteCSR: site, Proof: make([]byte, 32)}
+		if _, err := w.desk.Enrol(t.Context(), req); !refused(err) {
+			t.Errorf("a code of which only the public half is known: %v", err)
+		}
+		if _, err := w.enrol(code, []byte("garbage"), site); err == nil || refused(err) {
+			t.Errorf("a broken signing request: %v", err)
+		}
+		if _, err := w.enrol(code, station, site); err != nil {
+			t.Errorf("the code after all that: %v", err)
+		}
+	})
 }
 
 // Custody-model hole 13: a second machine under the same number would read the same grants again.
 func TestHole13_AnEnrolledStationGetsNoSecondMachine(t *testing.T) {
-	w := newWorld(t)
-	first, second := w.code(), w.code()
-	station, _ := w.csr()
-	site, _ := w.csr()
-	if _, err := w.enrol(first, station, site); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := w.enrol(second, station, site); !refused(err) {
-		t.Errorf("another code for the same station: %v", err)
-	}
-	if _, _, err := w.desk.NewCode(t.Context(), 1, w.address, false); !errors.Is(err, enrol.ErrEnrolled) {
-		t.Errorf("a new code: %v", err)
-	}
-	if _, _, err := w.desk.NewCode(t.Context(), 9, w.address, false); !errors.Is(err, enrol.ErrUnknownStation) {
-		t.Errorf("a code for nobody: %v", err)
-	}
+	each(t, func(t *testing.T, w *world) {
+		first, second := w.code(), w.code()
+		station, _ := w.csr()
+		site, _ := w.csr()
+		if _, err := w.enrol(first, station, site); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.enrol(second, station, site); !refused(err) {
+			t.Errorf("another code for the same station: %v", err)
+		}
+		if _, _, err := w.desk.NewCode(t.Context(), 1, w.address, false); !errors.Is(err, enrol.ErrEnrolled) {
+			t.Errorf("a new code: %v", err)
+		}
+		if _, _, err := w.desk.NewCode(t.Context(), 9, w.address, false); !errors.Is(err, enrol.ErrUnknownStation) {
+			t.Errorf("a code for nobody: %v", err)
+		}
+	})
 }
 
 func TestNewCode_SecretsAreSealed(t *testing.T) {
-	w := newWorld(t)
-	code := w.code()
-	var stored store.EnrolCode
-	err := w.db.Read(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
-		stored, _, err = tx.EnrolCode(ctx, 1, code.ID())
-		return err
+	each(t, func(t *testing.T, w *world) {
+		code := w.code()
+		var stored store.EnrolCode
+		err := w.db.Read(t.Context(), func(ctx context.Context, tx *store.Tx) (err error) {
+			stored, _, err = tx.EnrolCode(ctx, 1, code.ID())
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(stored.Secret, code.Secret()) || bytes.Contains(stored.Secret, code.Random[:]) || len(stored.Secret) == 0 {
+			t.Fatal("the secret half lies open")
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if bytes.Contains(stored.Secret, code.Secret()) || bytes.Contains(stored.Secret, code.Random[:]) || len(stored.Secret) == 0 {
-		t.Fatal("the secret half lies open")
-	}
 }

@@ -87,6 +87,7 @@ func (m *Maker) Make(ctx context.Context, o Options, now time.Time) (*Result, er
 	out.Removed, out.Missing = st.removed, st.missing
 	var sessions []store.Session
 	err = m.DB.Write(ctx, func(ctx context.Context, tx *store.Tx) (err error) {
+		out.Station = 0 // the transaction may be run again
 		sessions, err = m.plan(ctx, tx, o, now, out)
 		return err
 	})

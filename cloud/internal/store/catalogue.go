@@ -44,8 +44,18 @@ func (tx *Tx) AddVenue(ctx context.Context, tenant ticket.TenantID, v *Venue) er
 	return err
 }
 
+// numbering makes this transaction the only one that adds stations or what every station is told of, until
+// it ends: numbers are the largest plus one, and whoever adds a station or a session sees all of the others.
+func (tx *Tx) numbering(ctx context.Context, tenant ticket.TenantID) error {
+	_, err := tx.Row(ctx, `SELECT 1 FROM tenant WHERE tenant = $1 `+tx.Dialect.Update, []any{tenant}, new(int))
+	return err
+}
+
 // next reads the next small number of a table. The table's name is a constant of this package.
 func (tx *Tx) next(ctx context.Context, table string, tenant ticket.TenantID, id any) error {
+	if err := tx.numbering(ctx, tenant); err != nil {
+		return err
+	}
 	_, err := tx.Row(ctx, `SELECT coalesce(max(id), 0) + 1 FROM `+table+` WHERE tenant = $1`, []any{tenant}, id)
 	return err
 }
@@ -86,6 +96,9 @@ func (tx *Tx) GateGroups(ctx context.Context, tenant ticket.TenantID, venue Venu
 
 // AddGateGroup inserts a gate group.
 func (tx *Tx) AddGateGroup(ctx context.Context, tenant ticket.TenantID, venue VenueID, g *ticket.GateGroup) error {
+	if err := tx.numbering(ctx, tenant); err != nil {
+		return err
+	}
 	_, err := tx.Exec(ctx, `
 		INSERT INTO gate_group (tenant, venue, id, hall, name, home_station)
 		VALUES ($1, $2, $3, $4, $5, $6)`, tenant, venue, g.ID, g.Hall, g.Name, g.Home)

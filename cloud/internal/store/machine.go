@@ -67,6 +67,10 @@ type Replacement struct {
 // next one begins, the feed is to be read from 0, and every grant that has a position is the old
 // machine's. ErrConflict when the station is at another epoch.
 func (tx *Tx) Replace(ctx context.Context, tenant ticket.TenantID, id ticket.StationID, r *Replacement, nowMs int64) error {
+	// Locked before its journal is copied: what an upload adds in between would be lost.
+	if _, _, err := tx.Station(ctx, tenant, id); err != nil {
+		return err
+	}
 	err := tx.ExecOne(ctx, `
 		UPDATE feed_head
 		SET epoch = $3, lost_pos = head

@@ -31,14 +31,18 @@ func expanded(d Dialect) (fs.FS, error) {
 	return out, nil
 }
 
-// migrate brings the database to the newest version. Two processes may do it at the same time: the
-// one that comes second finds the work done.
+// migrate brings the database to the newest version. Several processes may do it at the same time: those
+// that come later find the work done.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	files, err := expanded(d)
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	engine := goose.DialectSQLite3
+	if d.arrays {
+		engine = goose.DialectPostgres
+	}
+	provider, err := goose.NewProvider(engine, db, files, goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("prepare migrations: %w", err)
 	}

@@ -28,7 +28,7 @@ func (tx *Tx) StationReports(ctx context.Context, tenant ticket.TenantID) ([]Sta
 			h.epoch, h.head, h.sent_pos,
 			(SELECT count(*) FROM ticket t WHERE t.tenant = s.tenant AND t.feed = s.id AND t.seq IS NULL)
 				+ (SELECT count(*) FROM feed_item i WHERE i.tenant = s.tenant AND i.feed = s.id AND i.seq IS NULL),
-			(SELECT count(*) FROM dead_letter d WHERE d.tenant = s.tenant AND d.station = s.id),
+			(SELECT count(*) FROM dead_letter d WHERE d.tenant = s.tenant AND d.station = s.id AND d.settled_ms IS NULL),
 			(SELECT count(*) FROM conflict c WHERE c.tenant = s.tenant AND c.station = s.id),
 			(SELECT count(*) FROM incident n WHERE n.tenant = s.tenant AND n.station = s.id)
 		FROM station s
@@ -115,7 +115,9 @@ const factJoins = `
 	JOIN station s ON s.tenant = f.tenant AND s.id = f.station
 	LEFT JOIN conflict c ON c.tenant = f.tenant AND c.station = f.station AND c.epoch = f.epoch AND c.seq = f.seq`
 
-const factToDead = `dead_letter d ON d.tenant = f.tenant AND d.station = f.station AND d.epoch = f.epoch AND d.seq = f.seq`
+// factToDead joins a fact and its dead letter, while that is open.
+const factToDead = `dead_letter d ON d.tenant = f.tenant AND d.station = f.station AND d.epoch = f.epoch AND d.seq = f.seq
+	AND d.settled_ms IS NULL`
 
 func scanFact(row Scan, f *FactReport) error {
 	return row(&f.Station, &f.Epoch, &f.Seq, &f.TimeMs, &f.OffsetMs, &f.Kind, &f.Body, &f.ReceivedMs,

@@ -70,6 +70,9 @@ func (tx *Tx) AddSession(ctx context.Context, tenant ticket.TenantID, s *Session
 	if err != nil {
 		return err
 	}
+	if err := tx.numbering(ctx, tenant); err != nil {
+		return err
+	}
 	if s.ID == 0 {
 		var last ticket.SessionID
 		_, err := tx.Row(ctx, `SELECT coalesce(max(id), 0) FROM session WHERE tenant = $1`, []any{tenant}, &last)
@@ -117,9 +120,10 @@ func (tx *Tx) SessionsOf(ctx context.Context, tenant ticket.TenantID, venue Venu
 
 // AddSeats opens the seats of a session for sale.
 func (tx *Tx) AddSeats(ctx context.Context, tenant ticket.TenantID, session ticket.SessionID, seats []string) error {
-	return tx.ExecEach(ctx, `
+	return tx.ExecAllRows(ctx, `
 		INSERT INTO seat (tenant, session, seat, state)
-		VALUES ($1, $2, $3, 0)`, len(seats), func(i int) []any {
+		SELECT r.c1, r.c2, r.c3, 0
+		FROM {{rows}}`, []Kind{Int, Int, Text}, len(seats), func(i int) []any {
 		return []any{tenant, session, seats[i]}
 	})
 }
@@ -142,10 +146,12 @@ type Taking struct {
 
 // TakeSeats marks free seats as sold. ErrConflict when one is not free.
 func (tx *Tx) TakeSeats(ctx context.Context, tenant ticket.TenantID, seats []Taking) error {
-	return tx.ExecEach(ctx, `
+	return tx.ExecAllRows(ctx, `
 		UPDATE seat
-		SET state = 1, ticket = $4
-		WHERE tenant = $1 AND session = $2 AND seat = $3 AND state = 0`, len(seats), func(i int) []any {
-		return []any{tenant, seats[i].Session, seats[i].Seat, seats[i].Ticket}
-	})
+		SET state = 1, ticket = r.c4
+		FROM {{rows}}
+		WHERE seat.tenant = r.c1 AND seat.session = r.c2 AND seat.seat = r.c3 AND seat.state = 0`,
+		[]Kind{Int, Int, Text, Int}, len(seats), func(i int) []any {
+			return []any{tenant, seats[i].Session, seats[i].Seat, seats[i].Ticket}
+		})
 }

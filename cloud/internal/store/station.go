@@ -45,14 +45,10 @@ func scanStation(row Scan, s *Station) error {
 
 // AddStation inserts a new station with an empty feed, whose epoch is given, and sets its id.
 func (tx *Tx) AddStation(ctx context.Context, tenant ticket.TenantID, s *Station, feedEpoch string, nowMs int64) error {
-	_, err := tx.Row(ctx, `
-		SELECT coalesce(max(id), 0) + 1
-		FROM station
-		WHERE tenant = $1`, []any{tenant}, &s.ID)
-	if err != nil {
+	if err := tx.next(ctx, "station", tenant, &s.ID); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `
+	_, err := tx.Exec(ctx, `
 		INSERT INTO station (tenant, id, venue, name, status, journal_epoch, chain_sum, durable_seq, folded_seq, made_ms)
 		VALUES ($1, $2, $3, $4, $5, 0, $6, 0, 0, $7)`,
 		tenant, s.ID, s.Venue, s.Name, StationNew, make([]byte, journal.SumSize), nowMs)
@@ -122,7 +118,7 @@ type EnrolCode struct {
 func (tx *Tx) AddEnrolCode(ctx context.Context, tenant ticket.TenantID, c *EnrolCode) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO enrol_code (tenant, id, station, secret, expires_ms, replaces)
-		VALUES ($1, $2, $3, $4, $5, nullif($6, 0))`, tenant, c.ID, c.Station, c.Secret, c.ExpiresMs, c.Replaces)
+		VALUES ($1, $2, $3, $4, $5, nullif(cast($6 AS bigint), 0))`, tenant, c.ID, c.Station, c.Secret, c.ExpiresMs, c.Replaces)
 	return err
 }
 

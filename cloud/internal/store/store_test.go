@@ -11,26 +11,11 @@ import (
 	"testing"
 
 	"yipiao/cloud/internal/store"
+	"yipiao/cloud/internal/store/pgtest"
 	"yipiao/sync/link"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
-
-func open(t *testing.T, file string) *store.DB {
-	t.Helper()
-	db, err := store.Open(t.Context(), file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(db.Check(context.Background()), db.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return db
-}
-
-func file(t *testing.T) string { return filepath.Join(t.TempDir(), "cloud.sqlite") }
 
 func write(t *testing.T, db *store.DB, fn func(ctx context.Context, tx *store.Tx) error) {
 	t.Helper()
@@ -54,7 +39,7 @@ func texts(t *testing.T, db *store.DB, query string, args ...any) (out []string)
 // Migrations lead from nothing to a schema that keeps the rules of part 3: STRICT tables, the tenant
 // first in every key, no triggers, no views.
 func TestOpen_MigratesFromEmptyToARuledSchema(t *testing.T) {
-	db := open(t, file(t))
+	db := pgtest.Open(t, pgtest.SQLite(t))
 	tables := texts(t, db, `SELECT sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`)
 	if len(tables) < 15 {
 		t.Fatalf("%d tables", len(tables))
@@ -88,57 +73,64 @@ func TestOpen_MigratesFromEmptyToARuledSchema(t *testing.T) {
 }
 
 func TestOpen_AgainAndBySeveralProcessesAtOnce(t *testing.T) {
-	path := file(t)
-	var wg sync.WaitGroup
-	errs := make(chan error, 3)
-	for range 3 {
-		wg.Go(func() {
-			db, err := store.Open(context.Background(), path)
-			if err == nil {
-				err = db.Close()
+	for engine, name := range map[string]string{
+		"sqlite": filepath.Join(t.TempDir(), "cloud.sqlite"), "postgres": pgtest.EmptyPostgres(t),
+	} {
+		t.Run(engine, func(t *testing.T) {
+			var wg sync.WaitGroup
+			errs := make(chan error, 3)
+			for range 3 {
+				wg.Go(func() {
+					db, err := store.Open(context.Background(), name)
+					if err == nil {
+						err = db.Close()
+					}
+					errs <- err
+				})
 			}
-			errs <- err
+			wg.Wait()
+			close(errs)
+			for err := range errs {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			pgtest.Open(t, name)
 		})
 	}
-	wg.Wait()
-	close(errs)
-	for err := range errs {
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	open(t, path)
 }
 
 func TestWrite_IsAllOrNothingAndSeenByReadersAfterwards(t *testing.T) {
-	db := open(t, file(t))
-	stop := errors.New("stop")
-	err := db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		return errors.Join(tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "a", FieldKey: []byte("k")}, 1), stop)
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) {
+		db := e.Open(t)
+		stop := errors.New("stop")
+		err := db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			return errors.Join(tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "a", FieldKey: []byte("k")}, 1), stop)
+		})
+		if !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		if got := texts(t, db, `SELECT name FROM tenant`); len(got) != 0 {
+			t.Fatalf("a failed transaction left %v", got)
+		}
+		write(t, db, func(ctx context.Context, tx *store.Tx) error {
+			return tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "a", FieldKey: []byte("k")}, 1)
+		})
+		if got := texts(t, db, `SELECT name FROM tenant`); len(got) != 1 {
+			t.Fatalf("after the commit: %v", got)
+		}
+		err = db.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+			_, err := tx.Exec(ctx, `DELETE FROM tenant`)
+			return err
+		})
+		if err == nil {
+			t.Fatal("a reading transaction could write")
+		}
 	})
-	if !errors.Is(err, stop) {
-		t.Fatal(err)
-	}
-	if got := texts(t, db, `SELECT name FROM tenant`); len(got) != 0 {
-		t.Fatalf("a failed transaction left %v", got)
-	}
-	write(t, db, func(ctx context.Context, tx *store.Tx) error {
-		return tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "a", FieldKey: []byte("k")}, 1)
-	})
-	if got := texts(t, db, `SELECT name FROM tenant`); len(got) != 1 {
-		t.Fatalf("after the commit: %v", got)
-	}
-	err = db.Read(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM tenant`)
-		return err
-	})
-	if err == nil {
-		t.Fatal("a reading transaction could write")
-	}
 }
 
 func TestWrite_WaitsItsTurnOnlyAsLongAsItsContext(t *testing.T) {
-	db := open(t, file(t))
+	db := pgtest.Open(t, pgtest.SQLite(t))
 	inside, leave := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -163,31 +155,33 @@ func TestWrite_WaitsItsTurnOnlyAsLongAsItsContext(t *testing.T) {
 
 // Two handles on one file are two processes: neither loses a write, neither fails for the other.
 func TestWrite_BesideAnotherProcess(t *testing.T) {
-	path := file(t)
-	a, b := open(t, path), open(t, path)
-	write(t, a, func(ctx context.Context, tx *store.Tx) error {
-		return tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "a", FieldKey: []byte("k")}, 1)
-	})
-	var wg sync.WaitGroup
-	const each = 20
-	for n, db := range []*store.DB{a, b} {
-		wg.Go(func() {
-			for i := range each {
-				err := db.Write(context.Background(), func(ctx context.Context, tx *store.Tx) error {
-					v := store.Venue{Name: fmt.Sprint(n, i)}
-					return tx.AddVenue(ctx, 1, &v)
-				})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-			}
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) {
+		name := e.New(t)
+		a, b := pgtest.Open(t, name), pgtest.Open(t, name)
+		write(t, a, func(ctx context.Context, tx *store.Tx) error {
+			return tx.AddTenant(ctx, &store.Tenant{ID: 1, Name: "a", FieldKey: []byte("k")}, 1)
 		})
-	}
-	wg.Wait()
-	if got := texts(t, a, `SELECT name FROM venue`); len(got) != 2*each {
-		t.Fatalf("%d venues, want %d", len(got), 2*each)
-	}
+		var wg sync.WaitGroup
+		const each = 20
+		for n, db := range []*store.DB{a, b} {
+			wg.Go(func() {
+				for i := range each {
+					err := db.Write(context.Background(), func(ctx context.Context, tx *store.Tx) error {
+						v := store.Venue{Name: fmt.Sprint(n, i)}
+						return tx.AddVenue(ctx, 1, &v)
+					})
+					if err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		if got := texts(t, a, `SELECT name FROM venue`); len(got) != 2*each {
+			t.Fatalf("%d venues, want %d", len(got), 2*each)
+		}
+	})
 }
 
 // theatre makes a station and a session with two seats, and returns the session.
@@ -225,66 +219,70 @@ func theatre(t *testing.T, db *store.DB) ticket.SessionID {
 const insertTicket = `
 	INSERT INTO ticket (tenant, id, session, gate_group, feed, ver, code, type, seat, order_no, holder_mask, price_fen, sold_ms,
 		status, status_ms, cred, cred_hash, e_state, e_gen, e_hand, e_used, e_inside, e_max)
-	VALUES (1, $1, $2, 1, 1, 1, $3, 1, $4, 'O', '', 0, 0, $5, 0, 1, x'00', 0, 0, 0, 0, 0, 1)`
+	VALUES (1, $1, $2, 1, 1, 1, $3, 1, $4, 'O', '', 0, 0, $5, 0, 1, $6, 0, 0, 0, 0, 0, 1)`
 
 func TestSchema_NoSeatIsSoldTwice(t *testing.T) {
-	db := open(t, file(t))
-	session := theatre(t, db)
-	sell := func(id int, code, seat string, status int) error {
-		return db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			_, err := tx.Exec(ctx, insertTicket, id, session, code, seat, status)
-			return err
-		})
-	}
-	if err := sell(1, "a", "1排1座", 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := sell(2, "b", "1排1座", 0); err == nil {
-		t.Fatal("a seat has two valid tickets")
-	}
-	if err := sell(2, "b", "1排1座", 2); err == nil {
-		t.Fatal("a seat has a valid and a blocked ticket")
-	}
-	if err := sell(2, "b", "1排1座", 1); err != nil {
-		t.Fatalf("a refunded ticket beside the valid one: %v", err)
-	}
-	take := func(seat string, id ticket.TicketID) error {
-		return db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
-			return tx.TakeSeats(ctx, 1, []store.Taking{{Session: session, Seat: seat, Ticket: id}})
-		})
-	}
-	if err := take("1排1座", 1); err != nil {
-		t.Fatal(err)
-	}
-	if err := take("1排1座", 2); !errors.Is(err, store.ErrConflict) {
-		t.Fatalf("taking a sold seat: %v", err)
-	}
-	if err := take("1排2座", 1); err == nil {
-		t.Fatal("one ticket has two seats")
-	}
-	if err := take("9排9座", 2); !errors.Is(err, store.ErrConflict) {
-		t.Fatalf("taking a seat that does not exist: %v", err)
-	}
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) {
+		db := e.Open(t)
+		session := theatre(t, db)
+		sell := func(id int, code, seat string, status int) error {
+			return db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				_, err := tx.Exec(ctx, insertTicket, id, session, code, seat, status, []byte{0})
+				return err
+			})
+		}
+		if err := sell(1, "a", "1排1座", 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := sell(2, "b", "1排1座", 0); err == nil {
+			t.Fatal("a seat has two valid tickets")
+		}
+		if err := sell(2, "b", "1排1座", 2); err == nil {
+			t.Fatal("a seat has a valid and a blocked ticket")
+		}
+		if err := sell(2, "b", "1排1座", 1); err != nil {
+			t.Fatalf("a refunded ticket beside the valid one: %v", err)
+		}
+		take := func(seat string, id ticket.TicketID) error {
+			return db.Write(t.Context(), func(ctx context.Context, tx *store.Tx) error {
+				return tx.TakeSeats(ctx, 1, []store.Taking{{Session: session, Seat: seat, Ticket: id}})
+			})
+		}
+		if err := take("1排1座", 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := take("1排1座", 2); !errors.Is(err, store.ErrConflict) {
+			t.Fatalf("taking a sold seat: %v", err)
+		}
+		if err := take("1排2座", 1); err == nil {
+			t.Fatal("one ticket has two seats")
+		}
+		if err := take("9排9座", 2); !errors.Is(err, store.ErrConflict) {
+			t.Fatalf("taking a seat that does not exist: %v", err)
+		}
+	})
 }
 
 func TestPutItem_SaysNothingNewOnlyOnce(t *testing.T) {
-	db := open(t, file(t))
-	theatre(t, db)
-	feed := link.Peer{Tenant: 1, Station: 1}
-	put := func(body string) []string {
-		write(t, db, func(ctx context.Context, tx *store.Tx) error {
-			if _, err := tx.Exec(ctx, `UPDATE feed_item SET seq = 7`); err != nil { // as if stamped
-				return err
-			}
-			return tx.PutItem(ctx, feed, wire.KindSession, "1", []byte(body))
-		})
-		return texts(t, db, `SELECT ver || '/' || coalesce(seq, 'pending') FROM feed_item`)
-	}
-	for _, c := range []struct{ body, want string }{{`{"a":1}`, "1/pending"}, {`{"a":1}`, "1/7"}, {`{"a":2}`, "2/pending"}} {
-		if got := put(c.body); len(got) != 1 || got[0] != c.want {
-			t.Errorf("after %s: %v, want %s", c.body, got, c.want)
+	pgtest.Each(t, func(t *testing.T, e pgtest.Engine) {
+		db := e.Open(t)
+		theatre(t, db)
+		feed := link.Peer{Tenant: 1, Station: 1}
+		put := func(body string) []string {
+			write(t, db, func(ctx context.Context, tx *store.Tx) error {
+				if _, err := tx.Exec(ctx, `UPDATE feed_item SET seq = 7`); err != nil { // as if stamped
+					return err
+				}
+				return tx.PutItem(ctx, feed, wire.KindSession, "1", []byte(body))
+			})
+			return texts(t, db, `SELECT ver || '/' || coalesce(cast(seq AS text), 'pending') FROM feed_item`)
 		}
-	}
+		for _, c := range []struct{ body, want string }{{`{"a":1}`, "1/pending"}, {`{"a":1}`, "1/7"}, {`{"a":2}`, "2/pending"}} {
+			if got := put(c.body); len(got) != 1 || got[0] != c.want {
+				t.Errorf("after %s: %v, want %s", c.body, got, c.want)
+			}
+		}
+	})
 }
 
 func TestNextID_RisesWithTimeAndNeverRepeats(t *testing.T) {

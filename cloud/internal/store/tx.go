@@ -41,26 +41,6 @@ func (tx *Tx) ExecOne(ctx context.Context, query string, args ...any) error {
 	return err
 }
 
-// ExecEach runs one statement n times with the arguments that args returns. Each time it must change
-// exactly one row; ErrConflict otherwise.
-func (tx *Tx) ExecEach(ctx context.Context, query string, n int, args func(i int) []any) error {
-	stmt, err := tx.raw.PrepareContext(ctx, query)
-	if err != nil {
-		return fmt.Errorf("prepare: %w", err)
-	}
-	defer func() { _ = stmt.Close() }()
-	for i := range n {
-		res, err := stmt.ExecContext(ctx, args(i)...)
-		if err != nil {
-			return fmt.Errorf("execute: %w", err)
-		}
-		if rows, err := res.RowsAffected(); err != nil || rows != 1 {
-			return errors.Join(fmt.Errorf("%w: %d rows changed by statement %d, want 1", ErrConflict, rows, i), err)
-		}
-	}
-	return nil
-}
-
 // Row runs a query of at most one row and reports whether there was one.
 func (tx *Tx) Row(ctx context.Context, query string, args []any, dest ...any) (bool, error) {
 	err := tx.raw.QueryRowContext(ctx, query, args...).Scan(dest...)

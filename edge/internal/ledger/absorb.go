@@ -73,7 +73,7 @@ func (l *Ledger) putTicket(t, before *ticket.Ticket) {
 		return // an older page that came late
 	}
 	had := l.held(r)
-	if held, kind, _, wait := had.Offer(t.Entry); kind == 0 && !wait {
+	if held, kind, _, wait := offer(had, t.Entry); kind == 0 && !wait {
 		l.setHeld(r, held)
 	}
 	number := l.x.Sessions.Number(t.Session)

@@ -10,6 +10,7 @@ import (
 	"go.etcd.io/bbolt"
 
 	"yipiao/edge/internal/ledger/index"
+	"yipiao/sync/mutant"
 	"yipiao/sync/replica"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
@@ -78,7 +79,10 @@ func (l *Ledger) Apply(ctx context.Context, p *wire.Page) error {
 	}
 	b := decodePage(p)
 	if err := l.meetTickets(ctx, b); err != nil {
-		return err
+		if !mutant.On(mutant.StationCursorOnFailure) {
+			return err
+		}
+		b.tickets = nil
 	}
 	for _, t := range b.tickets {
 		if l.x.Sessions.Number(t.Session) == 0 {
@@ -108,14 +112,14 @@ func (l *Ledger) meetTickets(ctx context.Context, b *batch) error {
 	if len(b.tickets) == 0 {
 		return nil
 	}
-	waiting, kept := false, b.tickets[:0]
+	waiting, answers, kept := false, false, b.tickets[:0]
 	b.fresh = make([]bool, 0, len(b.tickets))
 	for _, t := range b.tickets {
 		m, err := l.meet(t)
 		if err != nil {
 			return err
 		}
-		waiting = waiting || m.wait
+		waiting, answers = waiting || m.wait, answers || m.answer
 		if !m.older {
 			kept, b.fresh = append(kept, t), append(b.fresh, m.fresh)
 		}
@@ -124,14 +128,18 @@ func (l *Ledger) meetTickets(ctx context.Context, b *batch) error {
 		return replica.ErrNotYet
 	}
 	b.tickets = kept
+	if mutant.On(mutant.StationCursorFirst) || !answers && mutant.On(mutant.StationOwnFactsOnly) {
+		return nil
+	}
 	return l.durable(ctx, l.journal.End())
 }
 
 // A meeting is how an entry met what the station holds.
 type meeting struct {
-	wait  bool // for a passage that has to end first; the right is barred, so that nothing new begins
-	fresh bool // nothing was known of the ticket
-	older bool // than what is known of the ticket
+	wait   bool // for a passage that has to end first; the right is barred, so that nothing new begins
+	fresh  bool // nothing was known of the ticket
+	older  bool // than what is known of the ticket
+	answer bool // it was answered
 }
 
 func (l *Ledger) meet(t *ticket.Ticket) (m meeting, err error) {
@@ -148,7 +156,7 @@ func (l *Ledger) meet(t *ticket.Ticket) (m meeting, err error) {
 		return m, nil // it will not be offered again, so it must bar nothing
 	}
 	before := l.held(r)
-	held, kind, f, wait := before.Offer(t.Entry)
+	held, kind, f, wait := offer(before, t.Entry)
 	switch m.wait = wait; {
 	case wait, t.Entry.Custody == ticket.CustodyRecalled && kind == 0:
 		r.Set(index.Recalling, held.Recalling)
@@ -157,10 +165,24 @@ func (l *Ledger) meet(t *ticket.Ticket) (m meeting, err error) {
 		// would then hold up an entry that the cursor has passed.
 		r.Set(index.Recalling, true)
 	}
-	if kind != 0 {
+	if m.answer = kind != 0; m.answer {
 		err = l.answer(t, slot, r, kind, &f)
+		if mutant.On(mutant.StationForgetAnswered) && before.Gen < t.Entry.Gen {
+			l.setHeld(r, before)
+		}
 	}
 	return m, err
+}
+
+// offer is Held's, where nothing is planted.
+func offer(h ticket.Held, r ticket.Right) (ticket.Held, ticket.FactKind, ticket.Fact, bool) {
+	if mutant.On(mutant.StationIgnoreGen) && r.Custody == ticket.CustodyGranted && (r.Gen < h.Gen || r.Gen == h.Gen && !h.Holds) {
+		h.Gen = r.Gen - 1
+	}
+	if mutant.On(mutant.StationReleaseUsed) && r.Custody == ticket.CustodyRecalled && h.Holds {
+		h.Used = min(h.Used, r.Used)
+	}
+	return h.Offer(r)
 }
 
 // signed reports whether a session admits unknown tickets on their signature.

@@ -8,6 +8,7 @@ import (
 
 	"yipiao/edge/internal/ledger/index"
 	"yipiao/sync/journal"
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 )
 
@@ -56,7 +57,7 @@ func (l *Ledger) Do(ctx context.Context, req *Request, decide Decide) (Answer, e
 		a, wait, err := l.decide(w, req, decide)
 		if err == nil {
 			l.face(req, &a)
-			err = l.durable(ctx, wait)
+			err = l.tell(ctx, wait)
 		}
 		return a, err
 	}
@@ -69,14 +70,22 @@ func (l *Ledger) Do(ctx context.Context, req *Request, decide Decide) (Answer, e
 	l.nonces.finish(key, final(&a, err))
 	if err == nil {
 		l.face(req, &a)
-		err = l.durable(ctx, wait)
+		err = l.tell(ctx, wait)
 	}
 	return a, err
 }
 
+// tell waits until an answer may be told.
+func (l *Ledger) tell(ctx context.Context, seq uint64) error {
+	if mutant.On(mutant.StationAnswerEarly) {
+		return nil
+	}
+	return l.durable(ctx, seq)
+}
+
 // final is the sequence under which an answer is kept for its nonce, 0 for one that is not.
 func final(a *Answer, err error) uint64 {
-	if err != nil || !a.Verdict.Reason.Final() {
+	if err != nil || !a.Verdict.Reason.Final() || mutant.On(mutant.StationDropNonce) {
 		return 0
 	}
 	return a.Seq
@@ -184,6 +193,9 @@ func (l *Ledger) decide(w *work, req *Request, decide Decide) (a Answer, wait ui
 	if !w.verdict.Reason.Final() {
 		return a, 0, nil
 	}
+	if mutant.On(mutant.StationDecideUnlocked) {
+		l.apart(slot, r)
+	}
 	kind := w.exercise(req)
 	if r != nil {
 		wait = l.dirty.last(slot)
@@ -198,6 +210,15 @@ func (l *Ledger) decide(w *work, req *Request, decide Decide) (a Answer, wait ui
 		wait = a.Seq // refusals at a lane's own scanner wait only for what they rest on
 	}
 	return a, wait, nil
+}
+
+// apart lets go of a row between deciding and appending: a planted mistake.
+func (l *Ledger) apart(slot index.Slot, r *index.Row) {
+	if r != nil {
+		l.x.Unlock(slot)
+		time.Sleep(40 * time.Millisecond)
+		l.x.Lock(slot)
+	}
 }
 
 // when adds the time of a refund, which stands in the catalogue only.

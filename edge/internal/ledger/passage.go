@@ -6,6 +6,7 @@ import (
 	"sort"
 	"sync"
 
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 )
 
@@ -115,6 +116,9 @@ func (l *Ledger) endPassage(grant uint64, granted *ticket.Fact, how End) (uint64
 	defer l.x.Unlock(slot)
 	if _, still := l.open.get(grant); !still {
 		return 0, nil
+	}
+	if how == Passed && mutant.On(mutant.StationReadmitPassage) {
+		how = Lapsed
 	}
 	kind, f := ticket.FactEntryPassed, ticket.Pass(grant, granted)
 	switch how {

@@ -11,6 +11,7 @@ import (
 	"yipiao/sync/hub"
 	"yipiao/sync/journal"
 	"yipiao/sync/link"
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
@@ -70,7 +71,7 @@ type feed struct {
 	uncertain map[ticket.TicketID]uint32
 	facts     []journal.Entry
 	seenMs    int64
-	dead      map[uint64]hub.DeadReason
+	dead      map[deadKey]dead
 	conflicts map[uint64]Conflict
 	incidents []Incident
 }
@@ -154,6 +155,11 @@ func (s *Store) Reserve(_ context.Context, f link.Peer) (hub.Head, error) {
 	fd, err := s.feed(f)
 	if err != nil {
 		return hub.Head{}, err
+	}
+	if mutant.On(mutant.HubSentNotStored) {
+		head := fd.head
+		head.Sent = fd.head.Pos
+		return head, nil
 	}
 	fd.head.Sent = max(fd.head.Sent, fd.head.Pos)
 	return fd.head, nil

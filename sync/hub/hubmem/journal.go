@@ -8,6 +8,7 @@ import (
 	"yipiao/sync/hub"
 	"yipiao/sync/journal"
 	"yipiao/sync/link"
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 	"yipiao/sync/wire"
 )
@@ -82,7 +83,7 @@ func (fd *feed) incident(err error, b *wire.Batch) {
 }
 
 // Fold implements hub.JournalStore.
-func (s *Store) Fold(ctx context.Context, station link.Peer, most int, _ int64) (uint64, bool, error) {
+func (s *Store) Fold(ctx context.Context, station link.Peer, most int, nowMs int64) (uint64, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	fd, err := s.feed(station)
@@ -90,7 +91,7 @@ func (s *Store) Fold(ctx context.Context, station link.Peer, most int, _ int64) 
 		return 0, false, err
 	}
 	j, facts := fd.unfolded()
-	tx := foldTx{s, station, fd, j != &fd.journal}
+	tx := foldTx{s, station, fd, j != &fd.journal, nowMs}
 	for _, e := range facts[:min(most, len(facts))] {
 		if err := hub.FoldEntry(ctx, tx, station, e); err != nil {
 			return fd.journal.Folded, true, err
@@ -105,9 +106,10 @@ type foldTx struct {
 	station link.Peer
 	fd      *feed
 	ended   bool // facts of a machine that was replaced: news to the present one
+	nowMs   int64
 }
 
-var _ hub.FoldTx = foldTx{}
+var _ hub.RetryTx = foldTx{}
 
 func (t foldTx) Ticket(_ context.Context, id ticket.TicketID) (hub.Row, bool, error) {
 	it, ok := t.s.tickets[ticketKey{t.station.Tenant, id}]
@@ -120,7 +122,7 @@ func (t foldTx) Ticket(_ context.Context, id ticket.TicketID) (hub.Row, bool, er
 func (t foldTx) SetRight(_ context.Context, id ticket.TicketID, r hub.Right) error {
 	it := t.s.tickets[ticketKey{t.station.Tenant, id}]
 	it.row.Right = r
-	if t.ended {
+	if t.ended || mutant.On(mutant.HubEcho) {
 		t.s.touch(it.row.Feed, t.fd, it)
 	}
 	return nil
@@ -132,6 +134,8 @@ func (t foldTx) Conflict(_ context.Context, at hub.Place, id ticket.TicketID, wh
 }
 
 func (t foldTx) DeadLetter(_ context.Context, at hub.Place, why hub.DeadReason) error {
-	t.fd.dead[at.Seq] = why
+	if key := (deadKey{at.Epoch, at.Seq}); t.fd.dead[key].why == "" { // recording one twice is harmless
+		t.fd.dead[key] = dead{why: why, atMs: t.nowMs}
+	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"yipiao/sync/hub"
 	"yipiao/sync/journal"
 	"yipiao/sync/link"
+	"yipiao/sync/mutant"
 	"yipiao/sync/ticket"
 )
 
@@ -22,6 +23,9 @@ func (s *Store) ReplaceMachine(f link.Peer, chainKey []byte) {
 	old := fd.journal
 	fd.ended = append(fd.ended, &old)
 	fd.journal = hub.Journal{Epoch: old.Epoch + 1, Key: slices.Clone(chainKey)}
+	if mutant.On(mutant.HubReuseEpoch) {
+		fd.journal.Epoch = old.Epoch
+	}
 	s.epochs++
 	fd.head.Epoch, fd.head.Lost = fmt.Sprintf("mem%d", s.epochs), fd.head.Pos
 	s.Ring(f)

@@ -29,7 +29,7 @@ func (s *Store) AddStation(f link.Peer, epoch uint32, chainKey []byte) {
 		s.feeds[f] = fd
 	}
 	fd.journal = hub.Journal{Epoch: epoch, Key: slices.Clone(chainKey)}
-	fd.dead, fd.conflicts = make(map[uint64]hub.DeadReason), make(map[uint64]Conflict)
+	fd.dead, fd.conflicts = make(map[deadKey]dead), make(map[uint64]Conflict)
 }
 
 // Revoke withdraws a station's registration.
@@ -152,13 +152,6 @@ func (s *Store) Journal(f link.Peer) hub.Journal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mustFeed(f).journal
-}
-
-// DeadLetters returns the facts of the present epoch that could not be folded, by sequence.
-func (s *Store) DeadLetters(f link.Peer) map[uint64]hub.DeadReason {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return maps.Clone(s.mustFeed(f).dead)
 }
 
 // Conflicts returns the facts of the present epoch that need a person, by sequence.
