@@ -112,6 +112,9 @@ type PassageOutcome uint8
 const (
 	Passed PassageOutcome = 1 + iota // the gate's sensor counted the person
 	Lapsed                           // the permit ran out unused
+	// Unknown: the permit is over, and nothing can tell whether anyone went through. A gate without feedback
+	// ends every permit so; one with it never guesses.
+	Unknown
 )
 
 // A Passage reports the end of a permit. Count is the gate's own counter for that direction after it.

@@ -153,8 +153,8 @@ func (v *crashVenue) devices() {
 	for i := range v.gates {
 		scan, gate := fmt.Sprintf("scanner-%d", i+1), fmt.Sprintf("gate-%d", i+1)
 		sims.Devices = append(sims.Devices,
-			bench.DeviceConfig{Name: scan, PTY: filepath.Join(dir, scan), Scanner: &scanner.Settings{}},
-			bench.DeviceConfig{Name: gate, PTY: filepath.Join(dir, gate), Turnstile: &turnstile.Settings{Walk: 30 * time.Millisecond, Pass: 20 * time.Millisecond}})
+			bench.DeviceConfig{Name: scan, PTY: filepath.Join(dir, scan), Settings: scanner.Settings{}},
+			bench.DeviceConfig{Name: gate, PTY: filepath.Join(dir, gate), Settings: turnstile.Settings{Walk: 30 * time.Millisecond, Pass: 20 * time.Millisecond}})
 		v.cfg.Devices = append(v.cfg.Devices,
 			devices.Config{Name: scan, Kind: "linescan", Port: devices.Port{Line: serialport.Config{Path: filepath.Join(dir, scan)}}},
 			devices.Config{

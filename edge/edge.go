@@ -50,6 +50,8 @@ type Station struct {
 	backup  *backup.Keeper
 	revoked atomic.Bool // the cloud refuses this machine
 	web     *web
+	bridges *bridges
+	tests   *deviceTests
 	tally   tally
 	// recovered is the last fact of before the start.
 	recovered uint64
@@ -97,7 +99,7 @@ func assemble(cfg Config, log *slog.Logger, clk clockSource) (*Station, error) {
 	s.recovered = s.ledger.Durable().Seq
 	s.tally.begin(now)
 	s.loadRevoked()
-	for _, step := range []func() error{s.assembleFleet, s.assembleLanes, s.assembleSync, s.assembleDesk, s.assembleBackup, s.assembleWeb} {
+	for _, step := range []func() error{s.assembleFleet, s.assembleBridges, s.assembleDeviceTests, s.assembleLanes, s.assembleSync, s.assembleDesk, s.assembleBackup, s.assembleWeb} {
 		if err := step(); err != nil {
 			return nil, errors.Join(err, s.ledger.Close())
 		}
@@ -126,6 +128,7 @@ func (s *Station) Run(ctx context.Context) error {
 		{Name: "backup", Run: s.backup.Run},
 		{Name: "web", Run: s.web.run},
 		{Name: "tally", Run: s.countToday},
+		{Name: "device tests", Run: s.tests.run},
 	}
 	for _, l := range s.lanes {
 		services = append(services, supervise.Service{Name: "lane " + l.cfg.Name, Run: l.run})

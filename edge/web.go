@@ -67,6 +67,8 @@ func (s *Station) assembleWeb() error {
 		Digests:  func(context.Context) (any, error) { return s.digests(), nil },
 		Ticket:   s.ticketState,
 		Backups:  backupDesk{s},
+		Bridges:  s.bridges,
+		Tests:    s.tests,
 		Changed:  s.handheldHealth,
 		Acted: func(who, what, about string) {
 			s.note(ticket.FactOperatorAction, ticket.Note{Subject: about, State: what, Text: who})

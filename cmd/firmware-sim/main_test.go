@@ -22,7 +22,9 @@ func TestRunFromConfigToCleanEnd(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- run(ctx, []string{"--config", config, "--socket", socket}, io.Discard) }()
+	go func() {
+		done <- run(ctx, []string{"--config", config, "--socket", socket}, nil, io.Discard, io.Discard)
+	}()
 
 	client := control.NewClient(socket)
 	wait, stop := context.WithTimeout(t.Context(), 5*time.Second)
@@ -69,7 +71,7 @@ func TestRunSaysWhatIsWrong(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if err := run(t.Context(), c.args, io.Discard); err == nil || !strings.Contains(err.Error(), c.says) {
+			if err := run(t.Context(), c.args, nil, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want an error with %s", err, c.says)
 			}
 		})

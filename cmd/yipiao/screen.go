@@ -34,7 +34,7 @@ func (d *demo) screen(ctx context.Context, s *scanned) error {
 		switch {
 		case e.Device == s.scanner:
 			p("  扫码器 scanner %s\n", e.Text)
-		case e.Device == s.gate:
+		case e.Device == s.gate && e.Kind != "received" && e.Kind != "sent": // what it did, not how it was polled
 			gate = append(gate, fmt.Sprintf("%s  %s", e.Text, clip(e.Hex)))
 		}
 	}

@@ -6,6 +6,7 @@ package all
 
 import (
 	"yipiao/drivers"
+	"yipiao/drivers/acatri"
 	"yipiao/drivers/cr95hf"
 	"yipiao/drivers/escpos"
 	"yipiao/drivers/fgl"
@@ -16,8 +17,10 @@ import (
 	"yipiao/drivers/mrz"
 	"yipiao/drivers/newland"
 	"yipiao/drivers/pn532"
+	"yipiao/drivers/relaygate"
 	"yipiao/drivers/sdt"
 	"yipiao/drivers/ssi"
+	"yipiao/drivers/tpw"
 	"yipiao/drivers/tspl"
 	"yipiao/drivers/uhfa0"
 	"yipiao/drivers/uhfbb"
@@ -42,6 +45,9 @@ func Register(r *drivers.Registry) {
 	r.Add(cr95hf.Kind())
 	r.Add(wiegand.Kind())
 	r.Add(lotgate.Kind())
+	r.Add(relaygate.Kind())
+	r.Add(tpw.Kind())
+	r.Add(acatri.Kind())
 	r.Add(escpos.Kind())
 	r.Add(fgl.Kind())
 	r.Add(zpl.Kind())

@@ -18,6 +18,52 @@ type Bench struct {
 	// Plug connects a simulated device anew. It is called within a bubble; what it starts must end when
 	// ctx does.
 	Plug func(ctx context.Context) Line
+	// Real says that the line is a real one, which no bubble can hold: Device then runs in real time, and what it
+	// does for long it does less often.
+	Real bool
+
+	over func(port.Port) port.Port // what the driver sees of its line; nil for the line itself
+}
+
+// in runs a check in the time of its line: in a bubble, or in real time.
+func (b Bench) in(t *testing.T, check func(t *testing.T)) {
+	if b.Real {
+		check(t)
+		return
+	}
+	synctest.Test(t, check)
+}
+
+// elapse is Elapse, or in real time a wait for as long as that.
+func (b Bench) elapse(d time.Duration) {
+	if b.Real {
+		<-time.After(d)
+		return
+	}
+	Elapse(d)
+}
+
+// atMost and atLeast are limits of a time that was measured; in real time they leave room for a busy machine.
+func (b Bench) atMost(d time.Duration) time.Duration {
+	if b.Real {
+		return 8 * d
+	}
+	return d
+}
+
+func (b Bench) atLeast(d time.Duration) time.Duration {
+	if b.Real {
+		return d / 2
+	}
+	return d
+}
+
+// often is how often something is done: n times, or in real time a fifth of that.
+func (b Bench) often(n int) int {
+	if b.Real {
+		return max(n/5, 1)
+	}
+	return n
 }
 
 // A Line is a connection to a simulated device.
@@ -69,12 +115,20 @@ func (b Bench) start(t *testing.T, dev drivers.Device) *run {
 	t.Helper()
 	lineCtx, unplug := context.WithCancel(context.Background())
 	r := &run{t: t, line: b.Plug(lineCtx), done: make(chan struct{}), news: make(chan struct{})}
-	r.port = &watchedPort{Port: r.line.Host, t: t}
+	host := r.line.Host
+	if b.over != nil {
+		host = b.over(host)
+	}
+	r.port = &watchedPort{Port: host, t: t}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
+	var view port.Port = r.port
+	if turns, shared := host.(port.Turns); shared {
+		view = sharedPort{r.port, turns}
+	}
 	go func() {
 		defer close(r.done)
-		r.err = dev.Run(ctx, r.port, r.take)
+		r.err = dev.Run(ctx, view, r.take)
 		r.mu.Lock()
 		r.over = true
 		r.mu.Unlock()
@@ -83,10 +137,14 @@ func (b Bench) start(t *testing.T, dev drivers.Device) *run {
 	t.Cleanup(func() {
 		cancel()
 		<-r.done
-		Elapse(2 * endsWithin) // whatever comes after Run has returned comes now
+		if !b.Real {
+			Elapse(2 * endsWithin) // whatever comes after Run has returned comes now
+		}
 		unplug()
 		_ = r.line.Host.Close()
-		Elapse(endsWithin) // the simulator ends too
+		if !b.Real {
+			Elapse(endsWithin) // the simulator ends too
+		}
 	})
 	return r
 }
@@ -171,6 +229,12 @@ type watchedPort struct {
 
 	mu   sync.Mutex // guards the field below
 	over bool
+}
+
+// A sharedPort is a watchedPort of a line that is shared.
+type sharedPort struct {
+	*watchedPort
+	port.Turns
 }
 
 func (p *watchedPort) seal() {

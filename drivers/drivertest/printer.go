@@ -12,6 +12,7 @@ import (
 
 	"yipiao/drivers"
 	"yipiao/drivers/face"
+	"yipiao/drivers/port"
 )
 
 // midTicket is a time after the begin of a job at which a simulated printer, at a speed of 900 µs a row, is
@@ -59,6 +60,8 @@ func Printer(t *testing.T, b PrinterBench) {
 		{"CoverOpensInMidTicket", coverOpens},
 		{"UnplugInMidTicket", unplugInMidTicket},
 		{"CancelAtAnyTime", cancelAtAnyTime},
+		{"UnplugAtEveryStepOfATicket", ticketSteps(true)},
+		{"CancelAtEveryStepOfATicket", ticketSteps(false)},
 		{"SilentPrinterIsNotPrinted", silent},
 		{"NoProofIsUnproven", noProof},
 		{"NotRunning", printerNotRunning},
@@ -84,13 +87,14 @@ type printerRun struct {
 	bench PrinterBench
 	dev   drivers.Device
 	line  PrinterLine
-	n     int // serials used
+	over  func(port.Port) port.Port // as in Bench
+	n     int                       // serials used
 }
 
 // up plugs the printer in, and waits until it is healthy.
 func (r *printerRun) up() {
 	r.t.Helper()
-	r.run = Bench{Plug: func(ctx context.Context) Line {
+	r.run = Bench{over: r.over, Plug: func(ctx context.Context) Line {
 		r.line = r.bench.Plug(ctx)
 		return r.line.Line
 	}}.start(r.t, r.dev)

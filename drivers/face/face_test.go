@@ -94,7 +94,7 @@ func raster(t *testing.T, f *face.Face, v face.Values) (*face.Bitmap, face.Repor
 // TestFourByteCharacters: names may hold characters that GB 18030 writes with four bytes.
 func TestFourByteCharacters(t *testing.T) {
 	seen := map[string]bool{}
-	for _, c := range []string{"𠮷", "䶮", "㑇", "鿍", "中"} {
+	for _, c := range []string{"𠮷", "𬭎", "㼆", "鿍", "䶮", "中"} {
 		b, report := raster(t, page(text("{name}")), face.Values{"name": c})
 		if len(report.Missing) != 0 || b.Ink() < 40 {
 			t.Errorf("%s: %d dots, missing %q", c, b.Ink(), report.Missing)

@@ -34,6 +34,10 @@ func TestDeviceContract(t *testing.T) {
 	}
 }
 
+func TestSituations(t *testing.T) {
+	drivertest.Situations(t, hidpos.Kind(), bench(`{"honeywell":true}`))
+}
+
 func TestUnplugAndCancelAtEveryStep(t *testing.T) {
 	drivertest.Steps(t, bench(`{"honeywell":true}`), scannerhid.Reports("]Q1", strings.Repeat(ticket, 4), 0)[0])
 }

@@ -23,21 +23,24 @@ func newScanner(settings string) (drivers.Device, error) {
 
 func TestKind(t *testing.T) { drivertest.Kind(t, linescan.Kind()) }
 
-func TestDeviceContract(t *testing.T) {
-	drivertest.Device(t, drivertest.Bench{
-		New: func() (drivers.Device, error) { return newScanner("") },
-		Plug: func(ctx context.Context) drivertest.Line {
-			l := plug(ctx, scanner.Settings{AIM: "]Q1"})
-			return drivertest.Line{
-				Host: l.host, Raw: l.raw, Pull: l.pull,
-				Provoke: func() { _ = l.sim.Scan(ctx, "T1:7F3A-TICKET-0001") },
-				Provoked: func(e drivers.Event) bool {
-					s, ok := e.(drivers.Scan)
-					return ok && s.Fault == drivers.ScanOK && string(s.Data) == "T1:7F3A-TICKET-0001" && s.AIM == "]Q1"
-				},
-			}
-		},
-	})
+func TestDeviceContract(t *testing.T) { drivertest.Device(t, bench) }
+
+func TestSituations(t *testing.T) { drivertest.Situations(t, linescan.Kind(), bench) }
+
+// bench is a driver with a simulated scanner.
+var bench = drivertest.Bench{
+	New: func() (drivers.Device, error) { return newScanner("") },
+	Plug: func(ctx context.Context) drivertest.Line {
+		l := plug(ctx, scanner.Settings{AIM: "]Q1"})
+		return drivertest.Line{
+			Host: l.host, Raw: l.raw, Pull: l.pull,
+			Provoke: func() { _ = l.sim.Scan(ctx, "T1:7F3A-TICKET-0001") },
+			Provoked: func(e drivers.Event) bool {
+				s, ok := e.(drivers.Scan)
+				return ok && s.Fault == drivers.ScanOK && string(s.Data) == "T1:7F3A-TICKET-0001" && s.AIM == "]Q1"
+			},
+		}
+	},
 }
 
 // A simLine is a simulated scanner on a line.

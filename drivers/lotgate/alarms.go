@@ -12,6 +12,8 @@ const (
 	freePassage = 0xFFFF
 	// forcedHold is how long a forced passage stays an alarm after the last sign of it.
 	forcedHold = 3 * time.Second
+	// behind is how soon after a passage another count is somebody who followed.
+	behind = 3 * time.Second
 	// leaveWithin is how long a sensor may still see somebody whose passage has ended.
 	leaveWithin = 10 * time.Second
 )
@@ -24,6 +26,19 @@ type forced struct {
 }
 
 func (f *forced) by(now time.Time, note string) { f.at, f.note = now, note }
+
+func (f *forced) lasts(now time.Time) bool { return !f.at.IsZero() && now.Sub(f.at) < forcedHold }
+
+// freeNote says which direction somebody has switched to free passage.
+func freeNote(st Status) string {
+	switch entry, exit := st.Permits[0] == freePassage, st.Permits[1] == freePassage; {
+	case entry && exit:
+		return "entry and exit are free"
+	case entry:
+		return "entry is free"
+	}
+	return "exit is free"
+}
 
 // watch compares two polls for signs of somebody without a permit. ours is the permit that was open
 // between them; its own direction is judged by follow.
@@ -38,7 +53,7 @@ func (s *session) watch(now time.Time, prev, st Status, ours *openPermit) {
 		if n == 0 || back || prev.Permits[at] != 0 || ours != nil && side(ours.Direction) == at {
 			continue
 		}
-		s.forced.by(now, "count without a permit")
+		s.uninvited(now, at)
 	}
 	body := st.Body[0] || st.Body[1]
 	switch {
@@ -51,10 +66,20 @@ func (s *session) watch(now time.Time, prev, st Status, ours *openPermit) {
 	}
 }
 
+// uninvited judges a count without a permit by what was before it.
+func (s *session) uninvited(now time.Time, at int) {
+	if last := s.passedAt[at]; !last.IsZero() && now.Sub(last) < behind {
+		s.tailgate.by(now, "somebody followed on a permit that was used")
+		return
+	}
+	s.forced.by(now, "count without a permit")
+}
+
 // raiseAll raises and clears the alarms.
 func (s *session) raiseAll(now time.Time, st Status) {
-	isForced := !s.forced.at.IsZero() && now.Sub(s.forced.at) < forcedHold
-	s.raise(drivers.AlarmForced, isForced, s.forced.note)
+	s.raise(drivers.AlarmForced, s.forced.lasts(now), s.forced.note)
+	s.raise(drivers.AlarmTailgate, s.tailgate.lasts(now), s.tailgate.note)
+	s.raise(drivers.AlarmFree, st.Permits[0] == freePassage || st.Permits[1] == freePassage, freeNote(st))
 	s.raise(drivers.AlarmFire, s.mode == AntiPanic, "anti-panic")
 	fault := ""
 	switch {

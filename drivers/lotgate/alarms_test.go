@@ -1,6 +1,7 @@
 package lotgate_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -125,4 +126,58 @@ func TestUnitThatIsNotThereIsLost(t *testing.T) {
 			t.Errorf("%+v", h)
 		}
 	})
+}
+
+func TestFreePassageOfTheKeyIsMirroredAndLeftAlone(t *testing.T) {
+	onRig(t, turnstile.Settings{Visitor: turnstile.Manual}, unitOne, func(r *rig) {
+		r.up()
+		r.sim.SetFree(turnstile.Entry, true)
+		if a := r.alarm(drivers.AlarmFree, true); a.Note != "entry is free" {
+			t.Errorf("note %q", a.Note)
+		}
+		if err := r.release(1, drivers.Entry, 5*time.Second); !errors.Is(err, drivers.ErrRefused) {
+			t.Errorf("Release: %v, want ErrRefused", err)
+		}
+		if _, err := r.gate.(drivers.PassageCounter).Withdraw(context.Background(), drivers.Entry); !errors.Is(err, drivers.ErrRefused) {
+			t.Errorf("Withdraw: %v, want ErrRefused", err)
+		}
+		if err := r.sim.Pass(turnstile.Entry); err != nil { // still free, and nobody's alarm
+			t.Fatal(err)
+		}
+		none[drivers.Alarm](r, 5*time.Second)
+		r.sim.SetFree(turnstile.Entry, false)
+		r.alarm(drivers.AlarmFree, false)
+	})
+}
+
+func TestFreePassageTakesAPermitOver(t *testing.T) {
+	onRig(t, turnstile.Settings{Visitor: turnstile.Manual}, unitOne, func(r *rig) {
+		r.up()
+		if err := r.release(1, drivers.Entry, 30*time.Second); err != nil {
+			t.Fatal(err)
+		}
+		r.sim.SetFree(turnstile.Entry, true)
+		if got := await[drivers.Passage](r); got.Permit != 1 || got.Outcome != drivers.Unknown {
+			t.Errorf("%+v, want permit 1 with nothing known", got)
+		}
+	})
+}
+
+func TestTailgatingIsAnAlarm(t *testing.T) {
+	for name, pass := range map[string]time.Duration{"seen between": 700 * time.Millisecond, "faster than the polls": 5 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			onRig(t, turnstile.Settings{Visitor: turnstile.Follow, Pass: pass}, unitOne, func(r *rig) {
+				r.up()
+				if err := r.release(1, drivers.Entry, 5*time.Second); err != nil {
+					t.Fatal(err)
+				}
+				if got := await[drivers.Passage](r); got.Outcome != drivers.Passed {
+					t.Errorf("%+v, want passed", got)
+				}
+				r.alarm(drivers.AlarmTailgate, true)
+				none[drivers.Passage](r, time.Second)
+				r.alarm(drivers.AlarmTailgate, false)
+			})
+		})
+	}
 }

@@ -15,8 +15,12 @@ import (
 // the turnstile gives a person to finish passing.
 const laneClears = 15 * time.Second
 
-// errInLane is returned by Withdraw while somebody stays in the lane.
-var errInLane = errors.New("lotgate: somebody stays in the lane")
+var (
+	// errInLane is returned by Withdraw while somebody stays in the lane.
+	errInLane = errors.New("lotgate: somebody stays in the lane")
+	// errFree is returned while somebody has switched the direction to free passage, which is not the host's to end.
+	errFree = fmt.Errorf("%w: the gate stands in free passage", drivers.ErrRefused)
+)
 
 // A command is a Release or a Withdraw on its way through Run.
 type command struct {
@@ -88,6 +92,8 @@ func (s *session) grant(ctx context.Context, c *command) (base uint32, err error
 	if s.permit != nil {
 		return 0, drivers.ErrPermitOpen
 	}
+	s.urgent = true
+	defer func() { s.urgent = false }()
 	if err := s.makeClosed(ctx, c.direction); err != nil {
 		return 0, err
 	}
@@ -97,12 +103,11 @@ func (s *session) grant(ctx context.Context, c *command) (base uint32, err error
 	if err := s.setStartTime(ctx, c.permit.For); err != nil {
 		return 0, err
 	}
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
 	at := side(c.direction)
 	base = s.status.Counts[at]
-	_, err = s.line.Do(ctx, s.write(regPermits+uint16(at), 1, false))
+	permit := s.write(regPermits+uint16(at), 1, false)
+	permit.Still = c.ctx.Err // a caller may leave while others have the line
+	_, err = s.line.Do(ctx, permit)
 	if modbus.Survivable(err) && !refusal(err) {
 		err = s.readBack(ctx, c.direction, base)
 	}
@@ -117,8 +122,11 @@ func (s *session) makeClosed(ctx context.Context, d drivers.Direction) error {
 			return err
 		}
 	}
-	if s.status.Permits[side(d)] == 0 {
+	switch s.status.Permits[side(d)] {
+	case 0:
 		return nil
+	case freePassage:
+		return errFree
 	}
 	if err := s.close(ctx, d); err != nil {
 		return err
@@ -149,7 +157,7 @@ func (s *session) setStartTime(ctx context.Context, wait time.Duration) error {
 // readBack finds out what became of a permit whose acknowledgement was lost. nil means that the gate
 // has it, or had it and somebody went through; otherwise the permit is void and has been withdrawn.
 func (s *session) readBack(ctx context.Context, d drivers.Direction, base uint32) error {
-	regs, err := s.line.ReadHolding(ctx, s.unit(), regPermits, readBackRegs)
+	regs, err := s.read(ctx, regPermits, readBackRegs)
 	if err == nil {
 		var st Status
 		if st, err = DecodeStatus(regs); err == nil && taken(st, d, base) {
@@ -185,6 +193,12 @@ func (s *session) close(ctx context.Context, d drivers.Direction) error {
 
 // withdraw closes a direction and returns the counters once nobody is on the way through.
 func (s *session) withdraw(ctx context.Context, c *command) (drivers.Counters, error) {
+	if err := s.poll(ctx); err != nil {
+		return drivers.Counters{}, err
+	}
+	if s.status.Permits[side(c.direction)] == freePassage {
+		return drivers.Counters{}, errFree
+	}
 	if err := s.close(ctx, c.direction); err != nil {
 		return drivers.Counters{}, err
 	}
@@ -221,7 +235,8 @@ func (s *session) pause(ctx, caller context.Context) error {
 
 func (s *session) write(addr, value uint16, repeatable bool) modbus.Request {
 	return modbus.Request{
-		Unit: s.unit(), Func: modbus.WriteRegisters, Addr: addr, Values: []uint16{value}, Repeatable: repeatable,
+		Unit: s.unit(), Func: modbus.WriteRegisters, Addr: addr, Values: []uint16{value},
+		Repeatable: repeatable, Urgent: s.urgent,
 	}
 }
 

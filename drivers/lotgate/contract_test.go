@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yipiao/drivers"
+	"yipiao/drivers/bus"
 	"yipiao/drivers/drivertest"
 	"yipiao/drivers/lotgate"
 	"yipiao/drivers/port"
@@ -56,9 +57,30 @@ func (s *stand) plug(ctx context.Context) drivertest.Line {
 func newGate() (drivers.Device, error) { return lotgate.Kind().New(json.RawMessage(`{"unit":1}`)) }
 
 func TestDeviceContract(t *testing.T) {
-	drivertest.Device(t, drivertest.Bench{New: newGate, Plug: func(ctx context.Context) drivertest.Line {
+	drivertest.Device(t, bench(t))
+}
+
+func TestSituations(t *testing.T) { drivertest.Situations(t, lotgate.Kind(), bench(t)) }
+
+// bench is a driver with a simulated turnstile.
+func bench(t *testing.T) drivertest.Bench {
+	return drivertest.Bench{New: newGate, Plug: func(ctx context.Context) drivertest.Line {
 		return newStand(t, turnstile.Settings{}).plug(ctx)
-	}})
+	}}
+}
+
+// TestGateContractOnABus: a view of a shared line makes no difference.
+func TestGateContractOnABus(t *testing.T) {
+	drivertest.Gate(t, func(t *testing.T) drivertest.GateBench {
+		s := newStand(t, turnstile.Settings{})
+		b := s.gateBench(t)
+		b.Plug = func(ctx context.Context) drivertest.Line {
+			l := s.plug(ctx)
+			l.Host, _ = bus.New(l.Host, bus.Options{}).Join()
+			return l
+		}
+		return b
+	})
 }
 
 func TestGateContract(t *testing.T) {
@@ -66,21 +88,26 @@ func TestGateContract(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			drivertest.Gate(t, func(t *testing.T) drivertest.GateBench {
 				s := newStand(t, turnstile.Settings{TakeEarly: early, Pass: 700 * time.Millisecond})
-				return drivertest.GateBench{
-					Bench:   drivertest.Bench{New: newGate, Plug: s.plug},
-					Mute:    func(on bool) { s.line.SetFaults(board.Faults{Mute: on}) },
-					Counted: func() uint32 { return s.sim.State().EntryCount },
-					Walks: func(on bool) {
-						v := turnstile.Stay
-						if on {
-							v = turnstile.Walk
-						}
-						if err := s.sim.SetVisitor(v, 0); err != nil {
-							t.Error(err)
-						}
-					},
-				}
+				return s.gateBench(t)
 			})
 		})
+	}
+}
+
+func (s *stand) gateBench(t *testing.T) drivertest.GateBench {
+	t.Helper()
+	return drivertest.GateBench{
+		Bench:   drivertest.Bench{New: newGate, Plug: s.plug},
+		Mute:    func(on bool) { s.line.SetFaults(board.Faults{Mute: on}) },
+		Counted: func() uint32 { return s.sim.State().EntryCount },
+		Walks: func(on bool) {
+			v := turnstile.Stay
+			if on {
+				v = turnstile.Walk
+			}
+			if err := s.sim.SetVisitor(v, 0); err != nil {
+				t.Error(err)
+			}
+		},
 	}
 }

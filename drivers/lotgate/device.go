@@ -40,7 +40,7 @@ func (s Settings) validate() error {
 func Kind() drivers.Kind {
 	return drivers.Kind{
 		Name: "lotgate", Title: "LOT 闸机 (Modbus RTU) / LOT turnstile", New: open,
-		Ports: []drivers.PortType{drivers.PortSerial, drivers.PortTCP},
+		Ports: []drivers.PortType{drivers.PortSerial, drivers.PortTCP}, Bus: true,
 	}
 }
 

@@ -39,6 +39,10 @@ func (s *session) follow(now time.Time, st Status) {
 	}
 	at := side(p.Direction)
 	open, count := st.Permits[at] != 0, st.Counts[at]
+	if st.Permits[at] == freePassage { // somebody's key has taken it over: a count tells nothing of our person
+		s.finish(drivers.Unknown, count)
+		return
+	}
 	n, back := advance(p.base, count)
 	if back { // the counter was set back, by a repair or a power cut
 		p.base, n = count, 0
@@ -55,7 +59,7 @@ func (s *session) follow(now time.Time, st Status) {
 	case n > 0 && !open:
 		s.finish(drivers.Passed, count)
 		if n > 1 {
-			s.forced.by(now, "more than one count for a permit")
+			s.tailgate.by(now, "more than one count for a permit")
 		}
 	case open || st.Body[at]: // not yet, or on the way through
 		p.shut = 0
@@ -68,8 +72,11 @@ func (s *session) follow(now time.Time, st Status) {
 
 // finish ends the open permit.
 func (s *session) finish(o drivers.PassageOutcome, count uint32) {
-	id := s.permit.ID
+	id, at := s.permit.ID, side(s.permit.Direction)
 	s.permit = nil
+	if o == drivers.Passed {
+		s.passedAt[at] = time.Now()
+	}
 	s.emit(drivers.Passage{Permit: id, Outcome: o, Count: count})
 }
 

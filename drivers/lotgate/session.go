@@ -21,6 +21,8 @@ const (
 	modeEvery = 500 * time.Millisecond
 	// lostAfter is how many polls in a row fail, repeats included, before the gate counts as lost.
 	lostAfter = 2
+	// lostPoll is between polls of a lost gate on a line shared with others, whose time they cost.
+	lostPoll = 2 * time.Second
 )
 
 // errStatus is returned when the status registers make no sense.
@@ -31,6 +33,7 @@ type session struct {
 	gate     *Gate
 	emit     func(drivers.Event)
 	line     *modbus.Client
+	shared   bool // the line is
 	vitals   *vitals.Tracker
 	commands chan *command
 	ended    chan struct{}
@@ -44,9 +47,12 @@ type session struct {
 	ready     bool      // the gate's own settings have been read since it last was silent
 	startTime uint16    // register 0x3011 as far as known; 0 = not known
 
+	urgent    bool // somebody waits at the gate for what is asked now
 	permit    *openPermit
-	mustClose [2]bool // a withdrawal which was not acknowledged, by side
+	passedAt  [2]time.Time // when the last permit ended in a passage, by side
+	mustClose [2]bool      // a withdrawal which was not acknowledged, by side
 	forced    forced
+	tailgate  forced
 }
 
 func newSession(g *Gate, p port.Port, emit func(drivers.Event)) *session {
@@ -54,12 +60,21 @@ func newSession(g *Gate, p port.Port, emit func(drivers.Event)) *session {
 		gate: g, emit: emit, vitals: vitals.New(emit),
 		commands: make(chan *command), ended: make(chan struct{}),
 	}
+	_, s.shared = p.(port.Turns)
 	s.line = modbus.NewClient(p, modbus.Options{
 		Gap:     time.Duration(g.set.GapMs) * time.Millisecond,
 		Timeout: time.Duration(g.set.TimeoutMs) * time.Millisecond,
 		Observe: s.observe,
 	})
 	return s
+}
+
+// read reads holding registers.
+func (s *session) read(ctx context.Context, addr, n uint16) ([]uint16, error) {
+	resp, err := s.line.Do(ctx, modbus.Request{
+		Unit: s.unit(), Func: modbus.ReadHoldingRegisters, Addr: addr, Count: n, Urgent: s.urgent,
+	})
+	return resp.Values, err
 }
 
 func (s *session) unit() byte { return byte(s.gate.set.Unit) }
@@ -112,6 +127,9 @@ func (s *session) tick(ctx context.Context) error {
 }
 
 func (s *session) interval() time.Duration {
+	if s.shared && s.failures >= lostAfter {
+		return lostPoll
+	}
 	ms := s.gate.set.IdlePollMs
 	if s.permit != nil && s.failures == 0 {
 		ms = s.gate.set.PollMs
@@ -144,7 +162,7 @@ func (s *session) ask(ctx context.Context) (Status, error) {
 			}
 		}
 	}
-	regs, err := s.line.ReadHolding(ctx, s.unit(), regPermits, statusRegs)
+	regs, err := s.read(ctx, regPermits, statusRegs)
 	if err != nil {
 		return Status{}, fmt.Errorf("read status: %w", err)
 	}
@@ -158,7 +176,7 @@ func (s *session) ask(ctx context.Context) (Status, error) {
 		}
 	}
 	if time.Since(s.modeAt) >= modeEvery {
-		regs, err := s.line.ReadHolding(ctx, s.unit(), regMode, 1)
+		regs, err := s.read(ctx, regMode, 1)
 		if err != nil {
 			return Status{}, fmt.Errorf("read mode: %w", err)
 		}
@@ -169,7 +187,7 @@ func (s *session) ask(ctx context.Context) (Status, error) {
 
 // prepare reads the gate's own settings, which a power cut may have changed, and keeps permits from adding up.
 func (s *session) prepare(ctx context.Context) error {
-	regs, err := s.line.ReadHolding(ctx, s.unit(), regAccumulate, 2)
+	regs, err := s.read(ctx, regAccumulate, 2)
 	if err != nil {
 		return fmt.Errorf("read settings: %w", err)
 	}

@@ -41,12 +41,15 @@ type Options struct {
 	Observe func(error)
 }
 
-// A Client is the only master on a line. It is for one goroutine.
+// A Client is the master of its device. Its line is its own, or a port.Turns, and then it takes a turn for each
+// exchange. It is for one goroutine.
 type Client struct {
 	p    port.Port
+	line port.Turns // nil for a line of its own
 	opt  Options
 	last time.Time // when the line was last heard
 	owed bool      // the last request has not been answered
+	mute bool      // nor had it when it was repeated
 	buf  [longest]byte
 }
 
@@ -61,34 +64,31 @@ func NewClient(p port.Port, opt Options) *Client {
 	if opt.Observe == nil {
 		opt.Observe = func(error) {}
 	}
-	return &Client{p: p, opt: opt}
+	line, _ := p.(port.Turns)
+	return &Client{p: p, line: line, opt: opt}
 }
 
 // Do sends a request and returns the answer. It blocks until that is there, for at most about twice
 // the time-out, or until the port fails or a deadline set by whoever watches ctx wakes it.
 //
 // After ErrTimeout or ErrBadFrame a read or a Repeatable write has been tried twice. Any other write
-// was sent once and may or may not have been carried out: the caller has to find out. An Exception
-// is final. Other errors are the port's, or ctx.Err().
+// was sent once and may or may not have been carried out: the caller has to find out. On a shared line a
+// device that has not answered lately is asked once: it costs the others half a second. An Exception is final. Other errors are the port's, or ctx.Err().
 func (c *Client) Do(ctx context.Context, req Request) (Response, error) {
 	frame, err := AppendRequest(nil, req)
 	if err != nil {
 		return Response{}, err
 	}
+	patient := c.line == nil || !c.mute
 	resp, err := c.exchange(ctx, frame, req)
-	if lineError(err) && (req.Reads() || req.Repeatable) {
+	if lineError(err) && (req.Reads() || req.Repeatable) && patient {
 		resp, err = c.exchange(ctx, frame, req)
 	}
+	c.mute = errors.Is(err, ErrTimeout)
 	if err == nil && resp.Exception != 0 {
 		return resp, fmt.Errorf("function %d at %#04x: %w", req.Func, req.Addr, resp.Exception)
 	}
 	return resp, err
-}
-
-// ReadHolding reads n holding registers.
-func (c *Client) ReadHolding(ctx context.Context, unit byte, addr, n uint16) ([]uint16, error) {
-	resp, err := c.Do(ctx, Request{Unit: unit, Func: ReadHoldingRegisters, Addr: addr, Count: n})
-	return resp.Values, err
 }
 
 func (c *Client) exchange(ctx context.Context, frame []byte, req Request) (Response, error) {
@@ -100,8 +100,18 @@ func (c *Client) exchange(ctx context.Context, frame []byte, req Request) (Respo
 }
 
 func (c *Client) transact(ctx context.Context, frame []byte, req Request) (Response, error) {
+	done, err := c.turn(ctx, req.Urgent)
+	if err != nil {
+		return Response{}, err
+	}
+	defer done()
 	if err := c.quiet(ctx); err != nil {
 		return Response{}, err
+	}
+	if req.Still != nil {
+		if err := req.Still(); err != nil {
+			return Response{}, err
+		}
 	}
 	if err := c.p.SetWriteDeadline(time.Now().Add(c.opt.Timeout)); err != nil {
 		return Response{}, err
@@ -114,7 +124,25 @@ func (c *Client) transact(ctx context.Context, frame []byte, req Request) (Respo
 	}
 	resp, err := c.answer(ctx, req)
 	c.owed = errors.Is(err, ErrTimeout)
+	if c.owed && c.line != nil { // a late answer must not fall into the next device's turn
+		if err := c.quiet(ctx); err != nil && !lineError(err) {
+			return resp, err
+		}
+		c.owed = false
+	}
 	return resp, err
+}
+
+// turn waits until the line is this device's. done gives it back.
+func (c *Client) turn(ctx context.Context, urgent bool) (done func(), err error) {
+	if c.line == nil {
+		return func() {}, nil
+	}
+	done, err = c.line.Turn(ctx, urgent)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("modbus: await turn: %w", err)
+	}
+	return done, err
 }
 
 // quiet waits for the gap before a frame and throws away what comes meanwhile: an answer that was

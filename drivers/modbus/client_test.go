@@ -89,7 +89,8 @@ func onLine(t *testing.T, answers [][]piece, test func(t *testing.T, c *modbus.C
 
 func TestClientReads(t *testing.T) {
 	onLine(t, [][]piece{now(answered(1, 2, 3))}, func(t *testing.T, c *modbus.Client, s *slave, _ *board.PipeEnd) {
-		got, err := c.ReadHolding(t.Context(), 17, 0x6B, 3)
+		resp, err := c.Do(t.Context(), ask)
+		got := resp.Values
 		if err != nil || !reflect.DeepEqual(got, []uint16{1, 2, 3}) {
 			t.Errorf("%v, %v", got, err)
 		}

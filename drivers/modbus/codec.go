@@ -35,11 +35,15 @@ type Request struct {
 	Func   Function
 	Addr   uint16   // first coil, input or register
 	Count  uint16   // how many a read asks for
-	Values []uint16 // registers to write
+	Values []uint16 // registers to write; or of a WriteSingleCoil without Bits a maker's own value, such as a time
 	Bits   []bool   // coils to write
 	// Repeatable says that carrying the request out twice is the same as once, so that it may be
 	// repeated after a lost answer. Reads always are; a permit, a toggle or a pulse is not.
 	Repeatable bool
+	// Urgent says that somebody waits at a gate for it: on a line shared with others it comes before their polls.
+	Urgent bool
+	// Still, where set, is asked once the line is free, before anything is sent; its error becomes that of Do.
+	Still func() error
 }
 
 // A Response is what the device answers. For writes, Addr and Count (and Values or Bits of a single
@@ -61,12 +65,25 @@ func (r Request) bits() bool {
 	return r.Func == ReadCoils || r.Func == ReadDiscreteInputs || r.Func == WriteSingleCoil || r.Func == WriteCoils
 }
 
+// own reports whether a single coil is written with a maker's own value.
+func (r Request) own() bool {
+	return r.Func == WriteSingleCoil && len(r.Bits) == 0 && len(r.Values) > 0
+}
+
+// single is the value of a single write.
+func (r Request) single() uint16 {
+	if r.Func == WriteSingleCoil && !r.own() {
+		return coil(r.Bits[0])
+	}
+	return r.Values[0]
+}
+
 // quantity is how many coils or registers the request concerns.
 func (r Request) quantity() int {
 	switch {
 	case r.Reads():
 		return int(r.Count)
-	case r.bits():
+	case r.bits() && !r.own():
 		return len(r.Bits)
 	}
 	return len(r.Values)
@@ -114,10 +131,8 @@ func AppendRequest(dst []byte, r Request) ([]byte, error) {
 	dst = append(dst, r.Unit, byte(r.Func))
 	dst = binary.BigEndian.AppendUint16(dst, r.Addr)
 	switch r.Func {
-	case WriteSingleCoil:
-		dst = binary.BigEndian.AppendUint16(dst, coil(r.Bits[0]))
-	case WriteSingleRegister:
-		dst = binary.BigEndian.AppendUint16(dst, r.Values[0])
+	case WriteSingleCoil, WriteSingleRegister:
+		dst = binary.BigEndian.AppendUint16(dst, r.single())
 	case WriteCoils:
 		dst = binary.BigEndian.AppendUint16(dst, uint16(len(r.Bits)))
 		dst = append(dst, byte((len(r.Bits)+7)/8))

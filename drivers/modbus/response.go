@@ -96,10 +96,10 @@ func (r *Response) echo(frame []byte, req Request) error {
 	r.Count = 1
 	switch req.Func {
 	case WriteSingleCoil:
-		want = coil(req.Bits[0])
+		want = req.single()
 		r.Bits = []bool{value == coilOn}
 	case WriteSingleRegister:
-		want = req.Values[0]
+		want = req.single()
 		r.Values = []uint16{value}
 	default:
 		r.Count = value

@@ -82,17 +82,9 @@ func TestDeviceContract(t *testing.T) {
 	}
 }
 
-func TestOneByteAtATime(t *testing.T) {
+func TestSituations(t *testing.T) {
 	for _, s := range settings() {
-		t.Run(s.Framing+s.Break, func(t *testing.T) { dialoguetest.Drip(t, (&rig{set: s}).bench(0)) })
-	}
-}
-
-func TestUnplugAndCancelAtEveryStep(t *testing.T) {
-	for _, s := range settings()[1:4] {
-		t.Run(s.Framing, func(t *testing.T) {
-			dialoguetest.EveryStep(t, (&rig{set: s}).bench(9600), 400*time.Millisecond, 11*time.Millisecond)
-		})
+		t.Run(s.Framing+s.Break, func(t *testing.T) { drivertest.Situations(t, mrz.Kind(), (&rig{set: s}).bench(0)) })
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"yipiao/drivers"
 	"yipiao/drivers/drivertest"
-	"yipiao/drivers/internal/dialogue/dialoguetest"
 	"yipiao/drivers/port"
 	"yipiao/drivers/sdt"
 	"yipiao/firmware-sim/board"
@@ -61,10 +60,16 @@ func bench(baud int) drivertest.Bench {
 		Plug: func(ctx context.Context) drivertest.Line {
 			l := plug(ctx, idreader.Settings{}, baud)
 			return drivertest.Line{
-				Host:    l.host,
-				Raw:     func(p []byte) { _, _ = l.device.Write(p) },
-				Pull:    func() { _ = l.device.Close() },
-				Provoke: func() { l.lay("resident_rare_name", 0) },
+				Host: l.host,
+				Raw:  func(p []byte) { _, _ = l.device.Write(p) },
+				Pull: func() { _ = l.device.Close() },
+				Provoke: func() {
+					if l.sim.State().Card != "" {
+						l.sim.Lift()
+						<-time.After(time.Second) // between two looks
+					}
+					l.lay("resident_rare_name", 0)
+				},
 				Provoked: func(e drivers.Event) bool {
 					d, ok := e.(drivers.Document)
 					return ok && d.Kind == drivers.DocResident && d.Name == "张𠮷㐂" && d.Photo == nil
@@ -318,11 +323,7 @@ func TestFaultsOfTheLine(t *testing.T) {
 	}
 }
 
-func TestOneByteAtATime(t *testing.T) { dialoguetest.Drip(t, bench(0)) }
-
-func TestUnplugAndCancelAtEveryStep(t *testing.T) {
-	dialoguetest.EveryStep(t, bench(115200), 2*time.Second, 37*time.Millisecond)
-}
+func TestSituations(t *testing.T) { drivertest.Situations(t, sdt.Kind(), bench(0)) }
 
 func TestSettingsOutOfRange(t *testing.T) {
 	for settings, want := range map[string]string{

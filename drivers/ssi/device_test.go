@@ -37,6 +37,8 @@ func newScanner(t *testing.T, settings string) *ssi.Scanner {
 
 func TestDeviceContract(t *testing.T) { drivertest.Device(t, bench) }
 
+func TestSituations(t *testing.T) { drivertest.Situations(t, ssi.Kind(), bench) }
+
 func TestUnplugAndCancelAtEveryStep(t *testing.T) {
 	drivertest.Steps(t, bench, scannerssi.Packets(0x1C, ticket)[0])
 }

@@ -44,6 +44,8 @@ func plug(ctx context.Context, set scannerwedge.Settings) simLine {
 
 func TestDeviceContract(t *testing.T) { drivertest.Device(t, bench) }
 
+func TestSituations(t *testing.T) { drivertest.Situations(t, wedge.Kind(), bench) }
+
 func TestUnplugAndCancelAtEveryStep(t *testing.T) {
 	keys, err := scannerwedge.Keys("T1\r", time.Time{})
 	if err != nil {

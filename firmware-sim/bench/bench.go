@@ -1,14 +1,16 @@
 // Package bench sets simulated devices and a stretch of network up from a configuration, runs them and
 // finds them by name: a venue's hardware on one machine.
 //
-// It knows which simulated things there are. It must not know drivers, stations or how it is
-// controlled from outside.
+// It knows which simulated things there are, and what can be done to each. It must not know drivers, stations or
+// how it is controlled from outside.
 package bench
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"log/slog"
 	"sync"
 
@@ -29,23 +31,19 @@ var (
 	ErrNoWAN = errors.New("bench: no wan is configured")
 )
 
-// keepEvents is how many events a bench remembers.
-const keepEvents = 2000
+const (
+	// keepEvents is how many events a bench remembers of each device.
+	keepEvents = 2000
+	// wanName is what the network is called on the tape, and so no device.
+	wanName = "wan"
+)
 
-// A device is one simulated device with its plug.
+// A device is one thing on the bench, with its plug where it has a line.
 type device struct {
-	name      string
-	kind      string
-	board     *board.Board
-	scanner   *scanner.Scanner
-	turnstile *turnstile.Turnstile
-}
-
-func (d *device) firmware() board.Device {
-	if d.scanner != nil {
-		return d.scanner
-	}
-	return d.turnstile
+	thing
+	name  string
+	kind  string
+	board *board.Board // nil where it has no line
 }
 
 // A Bench is everything that is simulated. It is safe for concurrent use.
@@ -64,7 +62,7 @@ func New(c Config, log *slog.Logger) (*Bench, error) {
 	}
 	b := &Bench{log: log, tape: tape.New(keepEvents), devices: make(map[string]*device)}
 	for _, dc := range c.Devices {
-		d, err := b.build(dc)
+		d, err := b.build(dc, c.Seed)
 		if err != nil {
 			return nil, fmt.Errorf("bench: device %q: %w", dc.Name, err)
 		}
@@ -80,17 +78,53 @@ func New(c Config, log *slog.Logger) (*Bench, error) {
 	return b, nil
 }
 
-func (b *Bench) build(c DeviceConfig) (*device, error) {
-	d := &device{name: c.Name, board: board.New(c.PTY, c.Baud, b.tape.Recorder(c.Name))}
-	var err error
-	if c.Scanner != nil {
-		d.kind = KindScanner
-		d.scanner, err = scanner.New(*c.Scanner, b.tape.Recorder(c.Name))
-		return d, err
+func (b *Bench) build(c DeviceConfig, seed uint64) (*device, error) {
+	k, err := c.kind()
+	if err != nil {
+		return nil, err
 	}
-	d.kind = KindTurnstile
-	d.turnstile, err = turnstile.New(*c.Turnstile, b.tape.Recorder(c.Name))
-	return d, err
+	rec := b.tape.Recorder(c.Name)
+	t, err := k.build(c.Settings, rec)
+	if err != nil {
+		return nil, err
+	}
+	d := &device{thing: t, name: c.Name, kind: k.name}
+	if k.plugs == none {
+		return d, nil
+	}
+	d.board = newBoard(c, t, rec)
+	d.board.Seed(seedOf(seed, c.Name))
+	d.board.SetFaults(c.Faults)
+	if t.describe != nil {
+		d.board.SetTap(func(sent bool, p []byte) {
+			if sent {
+				rec.Add(tape.Sent, t.describe(true, p), p)
+				return
+			}
+			rec.Add(tape.Received, t.describe(false, p), p)
+		})
+	}
+	d.acts = append(d.acts, plugActs(d.board)...)
+	return d, nil
+}
+
+func newBoard(c DeviceConfig, t thing, rec tape.Recorder) *board.Board {
+	switch {
+	case c.PTY != "":
+		return board.New(c.PTY, c.Baud, rec)
+	case c.TCP != "":
+		return board.NewTCP(c.TCP, c.Baud, rec)
+	case t.pipe != nil:
+		return board.NewInside(t.pipe, c.Baud, rec)
+	}
+	return board.NewInside(func(gone error) (host, device board.Conn) { return board.Pipe(gone) }, c.Baud, rec)
+}
+
+// seedOf gives each device faults of its own, which do not change when another device is added.
+func seedOf(seed uint64, name string) uint64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	return seed ^ h.Sum64()
 }
 
 // Run keeps everything going until ctx is done or a part fails. Links are gone when it returns.
@@ -100,30 +134,39 @@ func (b *Bench) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var failed error
-	start := func(run func(context.Context) error) {
+	start := func(name string, run func(context.Context) error) {
 		all.Go(func() {
 			if err := run(ctx); err != nil {
 				mu.Lock()
 				defer mu.Unlock()
-				failed = errors.Join(failed, err)
+				failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
 				cancel()
 			}
 		})
 	}
 	for _, d := range b.order {
-		b.log.Info("device", "name", d.name, "kind", d.kind, "pty", d.board.State().Path)
-		start(func(ctx context.Context) error { return d.board.Run(ctx, d.firmware()) })
-		if d.turnstile != nil {
-			start(d.turnstile.Run)
+		b.log.Info("device", "name", d.name, "kind", d.kind, "line", d.lineState().Path)
+		if d.board != nil {
+			start(d.name, func(ctx context.Context) error { return d.board.Run(ctx, d.device) })
+		}
+		if d.run != nil {
+			start(d.name, d.run)
 		}
 	}
 	if b.wan != nil {
 		b.log.Info("wan", "listen", b.wan.State().Listen, "target", b.wan.State().Target)
-		start(b.wan.Run)
+		start(wanName, b.wan.Run)
 	}
 	<-ctx.Done()
 	all.Wait()
 	return failed
+}
+
+func (d *device) lineState() board.State {
+	if d.board != nil {
+		return d.board.State()
+	}
+	return d.line()
 }
 
 func (b *Bench) find(name string) (*device, error) {
@@ -140,31 +183,34 @@ func (b *Bench) Board(name string) (*board.Board, error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.board == nil {
+		return nil, fmt.Errorf("%w: %q is a %s, which has no line", ErrKind, name, d.kind)
+	}
 	return d.board, nil
 }
 
-// Scanner finds a scanner.
-func (b *Bench) Scanner(name string) (*scanner.Scanner, error) {
+// Find finds the simulated thing itself, such as a *printer.Printer.
+func Find[T any](b *Bench, name string) (T, error) {
+	var zero T
 	d, err := b.find(name)
 	if err != nil {
-		return nil, err
+		return zero, err
 	}
-	if d.scanner == nil {
-		return nil, fmt.Errorf("%w: %q is a %s", ErrKind, name, d.kind)
+	model, ok := d.model.(T)
+	if !ok {
+		return zero, fmt.Errorf("%w: %q is a %s", ErrKind, name, d.kind)
 	}
-	return d.scanner, nil
+	return model, nil
+}
+
+// Scanner finds a line scanner.
+func (b *Bench) Scanner(name string) (*scanner.Scanner, error) {
+	return Find[*scanner.Scanner](b, name)
 }
 
 // Turnstile finds a turnstile.
 func (b *Bench) Turnstile(name string) (*turnstile.Turnstile, error) {
-	d, err := b.find(name)
-	if err != nil {
-		return nil, err
-	}
-	if d.turnstile == nil {
-		return nil, fmt.Errorf("%w: %q is a %s", ErrKind, name, d.kind)
-	}
-	return d.turnstile, nil
+	return Find[*turnstile.Turnstile](b, name)
 }
 
 // WAN is the stretch of network.
@@ -178,11 +224,13 @@ func (b *Bench) WAN() (*wan.Relay, error) {
 // Tape is what has happened.
 func (b *Bench) Tape() *tape.Tape { return b.tape }
 
-// A Device is how one device is at the moment.
+// A Device is how one device is at the moment. State is that of its package; a line scanner's and a turnstile's
+// are there in Go too.
 type Device struct {
 	Name      string           `json:"name"`
 	Kind      string           `json:"kind"`
 	Line      board.State      `json:"line"`
+	State     json.RawMessage  `json:"state"`
 	Scanner   *scanner.State   `json:"scanner,omitempty"`
 	Turnstile *turnstile.State `json:"turnstile,omitempty"`
 }
@@ -191,14 +239,15 @@ type Device struct {
 func (b *Bench) Devices() []Device {
 	list := make([]Device, 0, len(b.order))
 	for _, d := range b.order {
-		s := Device{Name: d.name, Kind: d.kind, Line: d.board.State()}
-		if d.scanner != nil {
-			st := d.scanner.State()
+		s := Device{Name: d.name, Kind: d.kind, Line: d.lineState()}
+		state := d.state()
+		switch st := state.(type) {
+		case scanner.State:
 			s.Scanner = &st
-		} else {
-			st := d.turnstile.State()
+		case turnstile.State:
 			s.Turnstile = &st
 		}
+		s.State, _ = json.Marshal(state) // states are plain structs, which always have a JSON
 		list = append(list, s)
 	}
 	return list

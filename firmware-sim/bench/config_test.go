@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yipiao/firmware-sim/bench"
+	"yipiao/firmware-sim/scanner"
 	"yipiao/firmware-sim/turnstile"
 )
 
@@ -26,15 +27,15 @@ func TestParseConfig(t *testing.T) {
 	if len(c.Devices) != 2 || c.WAN == nil || c.WAN.DelayMs != 20 {
 		t.Fatalf("%+v", c)
 	}
-	if d := c.Devices[0]; d.Name != "scanner-1" || d.Baud != 9600 || d.Scanner.Terminator != "CRLF" || d.Scanner.AIM != "]Q1" {
+	if d := c.Devices[0]; d.Name != "scanner-1" || d.Baud != 9600 || d.Settings != (scanner.Settings{Terminator: "CRLF", AIM: "]Q1"}) {
 		t.Errorf("scanner %+v", d)
 	}
 	want := turnstile.Settings{
 		Unit: 3, Visitor: turnstile.Stay, Walk: 250 * time.Millisecond, Pass: 90 * time.Millisecond,
 		TakeEarly: true, State: "var/gate-1.json",
 	}
-	if d := c.Devices[1]; *d.Turnstile != want {
-		t.Errorf("turnstile %+v, want %+v", *d.Turnstile, want)
+	if d := c.Devices[1]; d.Settings != want {
+		t.Errorf("turnstile %+v, want %+v", d.Settings, want)
 	}
 }
 
@@ -45,7 +46,7 @@ func TestParseConfigNamesWhatIsWrong(t *testing.T) {
 		{"unknown key of a device", device(`"name":"s","kind":"scanner","pty":"p","speed":1`), `devices[0] "s": json: unknown field "speed"`},
 		{"key of another kind", device(`"name":"s","kind":"scanner","pty":"p","walk_ms":1`), `"walk_ms"`},
 		{"unknown key of the wan", `{"wan":{"listen":"a","target":"b","cut":true}}`, `"cut"`},
-		{"unknown kind", device(`"name":"p","kind":"printer","pty":"p"`), `kind "printer", want scanner or turnstile`},
+		{"unknown kind", device(`"name":"p","kind":"kettle","pty":"p"`), `kind "kettle", want one of scanner, `},
 		{"no name", device(`"kind":"scanner","pty":"p"`), `name is missing`},
 		{"no pty", device(`"name":"s","kind":"scanner"`), `device "s": pty is missing`},
 		{"name used twice", `{"devices":[{"name":"s","kind":"scanner","pty":"a"},{"name":"s","kind":"scanner","pty":"b"}]}`, `name "s" is used twice`},

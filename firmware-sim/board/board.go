@@ -2,7 +2,6 @@ package board
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
@@ -15,15 +14,18 @@ type Device interface {
 	Serve(ctx context.Context, line *Line) error
 }
 
-// A Board is a device's plug: a pseudo-terminal below a stable name that can be pulled and put back.
+// A Board is a device's plug, which can be pulled and put back: a pseudo-terminal below a stable name, a TCP
+// address, or a line inside the process.
 type Board struct {
-	link string
-	baud int
-	rec  tape.Recorder
+	place place
+	baud  int
+	rec   tape.Recorder
+	noise noises
+	tap   Tap
 
-	mu     sync.Mutex // guards the fields below
+	mu     sync.Mutex // guards the fields below, and calls of place
 	pulled bool
-	conn   *ptyConn
+	conn   socket
 	line   *Line
 	faults Faults
 	turned chan struct{} // closed when the plug is pulled or put back
@@ -31,10 +33,31 @@ type Board struct {
 
 // New makes a board whose line appears as a symbolic link once it runs. baud paces the bytes; 0 does not.
 func New(link string, baud int, rec tape.Recorder) *Board {
-	return &Board{link: link, baud: baud, rec: rec, turned: make(chan struct{})}
+	return newBoard(linkPlace{link}, baud, rec)
 }
 
-// Run keeps the device on a line while it is plugged in, until ctx is done. It then removes the link.
+// NewTCP makes a board whose line is a TCP address: it serves one host at a time, and refuses all while it is
+// unplugged. Port 0 takes any, and keeps it over unplugging.
+func NewTCP(addr string, baud int, rec tape.Recorder) *Board {
+	return newBoard(&tcpPlace{addr: addr}, baud, rec)
+}
+
+// NewInside makes a board whose line hosts in this process open with Connect. pipe makes the two ends of a cable.
+func NewInside(pipe func(gone error) (host, device Conn), baud int, rec tape.Recorder) *Board {
+	return newBoard(&insidePlace{pipe}, baud, rec)
+}
+
+func newBoard(p place, baud int, rec tape.Recorder) *Board {
+	return &Board{place: p, baud: baud, rec: rec, noise: newNoises(0), turned: make(chan struct{})}
+}
+
+// Seed makes the random faults repeatable; they go on from line to line. It must come before Run.
+func (b *Board) Seed(seed uint64) { b.noise = newNoises(seed) }
+
+// SetTap lets somebody see every message. It must come before Run.
+func (b *Board) SetTap(t Tap) { b.tap = t }
+
+// Run keeps the device on a line while it is plugged in, until ctx is done. The line is then gone.
 func (b *Board) Run(ctx context.Context, dev Device) error {
 	stop := context.AfterFunc(ctx, b.hangUp)
 	defer stop()
@@ -49,7 +72,7 @@ func (b *Board) Run(ctx context.Context, dev Device) error {
 			}
 			b.hangUp()
 			if err != nil && ctx.Err() == nil && !isClosed(turned) {
-				return fmt.Errorf("line %s: %w", b.link, err)
+				return fmt.Errorf("line %s: %w", b.State().Path, err)
 			}
 		}
 		select {
@@ -60,33 +83,29 @@ func (b *Board) Run(ctx context.Context, dev Device) error {
 	return nil
 }
 
-// connect makes a new pseudo-terminal, unless the plug is pulled.
+// connect makes a new line, unless the plug is pulled.
 func (b *Board) connect() (line *Line, turned chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.pulled {
 		return nil, b.turned, nil
 	}
-	conn, err := openPTY()
+	conn, err := b.place.open()
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := putLink(b.link, conn.slave); err != nil {
-		return nil, nil, errors.Join(err, conn.Close())
-	}
-	b.conn, b.line = conn, NewLine(conn, b.baud)
+	b.conn, b.line = conn, newLine(conn, b.baud, b.noise, b.tap)
 	b.line.SetFaults(b.faults)
 	return b.line, b.turned, nil
 }
 
-// hangUp removes the link and closes the line.
+// hangUp takes the line away.
 func (b *Board) hangUp() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.conn == nil {
 		return
 	}
-	dropLink(b.link, b.conn.slave)
 	_ = b.conn.Close()
 	b.faults = b.line.Faults()
 	b.conn, b.line = nil, nil
@@ -119,9 +138,9 @@ func (b *Board) turn(pulled bool) {
 
 // State is how a board's line is at the moment.
 type State struct {
-	Path    string `json:"path"`    // the name below which the station finds it
+	Path    string `json:"path"`    // the name or address where the station finds it; "" inside the process
 	Plugged bool   `json:"plugged"` // the plug is in
-	Present bool   `json:"present"` // the line is there below its name
+	Present bool   `json:"present"` // the line is there, and the device listens
 	Open    bool   `json:"open"`    // a station has it open
 	Faults  Faults `json:"faults"`
 }
@@ -130,9 +149,9 @@ type State struct {
 func (b *Board) State() State {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := State{Path: b.link, Plugged: !b.pulled, Faults: b.faults}
+	s := State{Path: b.place.path(), Plugged: !b.pulled, Faults: b.faults}
 	if b.conn != nil {
-		s.Present, s.Open = true, b.conn.opened()
+		s.Present, s.Open = b.line.served.Load(), b.conn.opened()
 		s.Faults = b.line.Faults()
 	}
 	return s

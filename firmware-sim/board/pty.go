@@ -23,11 +23,12 @@ const lookEvery = 10 * time.Millisecond
 type ptyConn struct {
 	f     *os.File // the master, non-blocking
 	slave string   // path of the station's end
+	link  string   // name which points at it, or ""
 	read  deadline
 	done  chan struct{}
 }
 
-var _ Conn = (*ptyConn)(nil)
+var _ socket = (*ptyConn)(nil)
 
 // openPTY makes a pseudo-terminal in raw mode whose far end nobody holds.
 func openPTY() (*ptyConn, error) {
@@ -106,17 +107,26 @@ func (c *ptyConn) opened() bool {
 
 func (c *ptyConn) SetReadDeadline(t time.Time) error {
 	c.read.set(t)
-	return c.f.SetReadDeadline(t)
+	return c.closed(c.f.SetReadDeadline(t))
 }
 
-func (c *ptyConn) SetWriteDeadline(t time.Time) error { return c.f.SetWriteDeadline(t) }
+func (c *ptyConn) SetWriteDeadline(t time.Time) error { return c.closed(c.f.SetWriteDeadline(t)) }
 
-// Close hangs up: the station sees the device vanish.
+// closed says os.ErrClosed where the error is only that: the runtime's own for deadlines is another.
+func (c *ptyConn) closed(err error) error {
+	if err != nil && isClosed(c.done) {
+		return os.ErrClosed
+	}
+	return err
+}
+
+// Close removes the name and hangs up: the station sees the device vanish.
 func (c *ptyConn) Close() error {
 	if isClosed(c.done) {
 		return nil
 	}
 	close(c.done)
+	dropLink(c.link, c.slave)
 	return c.f.Close()
 }
 

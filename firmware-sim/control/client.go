@@ -107,6 +107,19 @@ func (c *Client) Events(ctx context.Context, device string, since uint64, wait t
 	return r.Events, r.Last, err
 }
 
+// Acts lists what can be done to a device.
+func (c *Client) Acts(ctx context.Context, name string) ([]bench.Act, error) {
+	var r actsReply
+	err := c.call(ctx, http.MethodGet, "/devices/"+url.PathEscape(name)+"/acts", nil, &r)
+	return r.Acts, err
+}
+
+// Act does one of them; args is marshalled to a JSON object, and may be nil. The methods below do the same for
+// scanners, turnstiles and plugs.
+func (c *Client) Act(ctx context.Context, name, act string, args any) error {
+	return c.device(ctx, name, url.PathEscape(act), args)
+}
+
 // Scan lets a scanner read a code.
 func (c *Client) Scan(ctx context.Context, scanner, text string) error {
 	return c.device(ctx, scanner, "scan", scanRequest{Text: text})

@@ -56,8 +56,8 @@ func newSite(t *testing.T) *site {
 	s := &site{dir: dir, log: &lockedBuffer{}, Client: control.NewClient(filepath.Join(dir, "sim.sock"))}
 	b, err := bench.New(bench.Config{
 		Devices: []bench.DeviceConfig{
-			{Name: "scanner-1", PTY: filepath.Join(dir, "scanner-1"), Scanner: &scanner.Settings{}},
-			{Name: "gate-1", PTY: filepath.Join(dir, "gate-1"), Turnstile: &turnstile.Settings{Visitor: turnstile.Manual}},
+			{Name: "scanner-1", PTY: filepath.Join(dir, "scanner-1"), Settings: scanner.Settings{}},
+			{Name: "gate-1", PTY: filepath.Join(dir, "gate-1"), Settings: turnstile.Settings{Visitor: turnstile.Manual}},
 		},
 		WAN: &bench.WANConfig{Listen: "127.0.0.1:0", Target: "127.0.0.1:1"},
 	}, slog.New(slog.DiscardHandler))

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +14,6 @@ import (
 	"time"
 
 	"yipiao/firmware-sim/bench"
-	"yipiao/firmware-sim/board"
-	"yipiao/firmware-sim/turnstile"
 )
 
 const (
@@ -96,17 +93,8 @@ func (s *Server) Handler() http.Handler {
 	}
 	on("GET /devices", s.devices)
 	on("GET /events", s.events)
-	on("POST /devices/{name}/scan", s.scan)
-	on("POST /devices/{name}/raw", s.raw)
-	on("POST /devices/{name}/unplug", s.plug((*board.Board).Unplug))
-	on("POST /devices/{name}/replug", s.plug((*board.Board).Replug))
-	on("POST /devices/{name}/faults", s.faults)
-	on("POST /devices/{name}/visitor", s.visitor)
-	on("POST /devices/{name}/pass", s.walk((*turnstile.Turnstile).Pass))
-	on("POST /devices/{name}/force", s.walk((*turnstile.Turnstile).Force))
-	on("POST /devices/{name}/fire", s.turn((*turnstile.Turnstile).SetFire))
-	on("POST /devices/{name}/blocked", s.turn((*turnstile.Turnstile).SetBlocked))
-	on("POST /devices/{name}/fault", s.fault)
+	on("GET /devices/{name}/acts", s.acts)
+	on("POST /devices/{name}/{act}", s.act)
 	on("GET /wan", s.wan)
 	on("POST /wan/cut", s.cut)
 	on("POST /wan/mend", s.mend)
@@ -131,10 +119,9 @@ func status(err error) int {
 	switch {
 	case errors.Is(err, bench.ErrUnknown), errors.Is(err, bench.ErrNoWAN):
 		return http.StatusNotFound
-	case errors.Is(err, bench.ErrKind), errors.Is(err, errBadRequest):
+	case errors.Is(err, bench.ErrKind), errors.Is(err, bench.ErrRequest), errors.Is(err, errBadRequest):
 		return http.StatusBadRequest
-	case errors.Is(err, board.ErrUnplugged), errors.Is(err, board.ErrNobody), errors.Is(err, os.ErrClosed),
-		errors.Is(err, turnstile.ErrClosed), errors.Is(err, turnstile.ErrOccupied):
+	case errors.Is(err, bench.ErrNow):
 		return http.StatusConflict
 	}
 	return http.StatusInternalServerError
@@ -169,8 +156,8 @@ func (s *Server) events(r *http.Request) (any, error) {
 		return nil, err
 	}
 	device := q.Get("device")
-	if device != "" {
-		if _, err := s.bench.Board(device); err != nil {
+	if device != "" && device != wanName {
+		if _, err := s.bench.Acts(device); err != nil {
 			return nil, err
 		}
 	}
@@ -194,18 +181,28 @@ func number(s string) (uint64, error) {
 	return n, nil
 }
 
-func (s *Server) scan(r *http.Request) (any, error) {
-	var req scanRequest
-	if err := decode(r, &req); err != nil {
-		return nil, err
-	}
-	name := r.PathValue("name")
-	sc, err := s.bench.Scanner(name)
+func (s *Server) acts(r *http.Request) (any, error) {
+	acts, err := s.bench.Acts(r.PathValue("name"))
+	return actsReply{Acts: acts}, err
+}
+
+// act does something to a device. The log names the act, and of a code no more than its last characters.
+func (s *Server) act(r *http.Request) (any, error) {
+	name, act := r.PathValue("name"), r.PathValue("act")
+	args, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errBadRequest, err)
 	}
-	s.log.Info("scan", "device", name, "code", masked(req.Text))
-	return nil, sc.Scan(r.Context(), req.Text)
+	var code struct {
+		Text string `json:"text"`
+	}
+	_ = json.Unmarshal(args, &code) // only to be logged; the act reads its arguments itself
+	if code.Text != "" {
+		s.log.Info("act", "device", name, "act", act, "code", masked(code.Text))
+	} else {
+		s.log.Info("act", "device", name, "act", act)
+	}
+	return nil, s.bench.Act(r.Context(), name, act, args)
 }
 
 // masked is what a log may show of a code.
@@ -214,20 +211,4 @@ func masked(code string) string {
 		return "…"
 	}
 	return "…" + code[len(code)-showCode:]
-}
-
-func (s *Server) raw(r *http.Request) (any, error) {
-	var req rawRequest
-	if err := decode(r, &req); err != nil {
-		return nil, err
-	}
-	wire, err := hex.DecodeString(req.Hex)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBadRequest, err)
-	}
-	sc, err := s.bench.Scanner(r.PathValue("name"))
-	if err != nil {
-		return nil, err
-	}
-	return nil, sc.Raw(r.Context(), wire)
 }

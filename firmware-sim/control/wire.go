@@ -18,6 +18,9 @@ type (
 		Events []tape.Event `json:"events"`
 		Last   uint64       `json:"last"` // what to ask for next as since
 	}
+	actsReply struct {
+		Acts []bench.Act `json:"acts"`
+	}
 	scanRequest struct {
 		Text string `json:"text"`
 	}

@@ -187,8 +187,11 @@ func (r *Reader) Serve(ctx context.Context, line *board.Line) error {
 		case err != nil:
 			return fmt.Errorf("mrzreader: %w", err)
 		}
-		if r.set.Framing == "elyctis" {
+		switch {
+		case r.set.Framing == "elyctis":
 			pending = r.obey(append(pending, buf[:n]...), line)
+		case n > 0:
+			r.rec.Add(tape.Received, "收到，不理会 / received, ignored: "+tape.Readable(buf[:n]), buf[:n])
 		}
 	}
 	return nil

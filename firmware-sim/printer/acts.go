@@ -1,6 +1,12 @@
 package printer
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	"yipiao/firmware-sim/board"
+	"yipiao/firmware-sim/tape"
+)
 
 // SetPaper says whether the paper is low or out; a paper that is in ends what PaperOutAfter began.
 func (p *Printer) SetPaper(low, out bool) {
@@ -82,7 +88,19 @@ func (p *Printer) PowerOn() {
 func (p *Printer) Tear() { p.release(false) }
 
 // Raw sends bytes as they are, as a faulty printer does.
-func (p *Printer) Raw(wire []byte) { p.send("raw", "原样发送 / sent raw bytes", wire) }
+func (p *Printer) Raw(wire []byte) error {
+	p.mu.Lock()
+	line := p.line
+	p.mu.Unlock()
+	if line == nil {
+		return board.ErrUnplugged
+	}
+	p.rec.Add(tape.Sent, "原样发送 / sent raw bytes", wire)
+	if _, err := line.Write(wire); err != nil {
+		return fmt.Errorf("printer: %w", err)
+	}
+	return nil
+}
 
 // Tickets returns what came out so far.
 func (p *Printer) Tickets() []Ticket {

@@ -29,7 +29,7 @@ func (e *escposFirmware) receive(b byte) {
 	case ends(t, 0x10, 0x05) && (b == 1 || b == 2):
 		e.recover(b == 2)
 	case bytes.Equal(t, []byte{0x10, 0x14, 8, 1, 3, 0x14, 1, 6, 2, 8}):
-		e.p.rec.Add("received", "DLE DC4 8 清缓冲 / clear buffers", nil)
+		e.p.rec.Add("received", "清缓冲 DLE DC4 8 / clear buffers", nil)
 		e.p.forget()
 		e.p.send("sent", "缓冲已清 / buffers cleared", []byte{0x37, 0x25, 0})
 	case ends(t, 0x10, 0x14) && b == 1:
@@ -45,7 +45,7 @@ func ends(t []byte, first, second byte) bool {
 
 // recover is DLE ENQ.
 func (e *escposFirmware) recover(clear bool) {
-	e.p.rec.Add("received", fmt.Sprintf("DLE ENQ，清除 %v / recover, clear %v", clear, clear), nil)
+	e.p.rec.Add("received", fmt.Sprintf("恢复 DLE ENQ，清除 %v / recover, clear %v", clear, clear), nil)
 	if clear {
 		e.p.forget()
 	}
@@ -237,7 +237,7 @@ func (r *escposRun) gs(b byte) {
 		r.next()
 		r.ready() // not while the paper is out
 		if r.err == nil {
-			r.p.send("sent", "GS r 纸状态 / paper status", []byte{map[bool]byte{true: 0x03}[r.p.Condition().PaperLow]})
+			r.p.send("sent", "纸状态 GS r / paper status", []byte{map[bool]byte{true: 0x03}[r.p.Condition().PaperLow]})
 		}
 	}
 }

@@ -84,13 +84,13 @@ func (p *Printer) release(cut bool) {
 	p.tickets = append(p.tickets, t)
 	n := len(p.tickets)
 	p.mu.Unlock()
-	p.rec.Add("ticket", fmt.Sprintf("出票第 %d 张，%d × %d 点 / ticket %d, %d × %d dots",
-		n, p.set.Dots, len(rows), n, p.set.Dots, len(rows)), nil)
-	if p.set.Dir != "" {
+	if p.set.Dir != "" { // before it is told: who hears of a ticket wants to look at it
 		if err := store(filepath.Join(p.set.Dir, fmt.Sprintf("ticket-%04d.png", n)), t.Image); err != nil {
 			p.rec.Add("error", "存图失败 / picture not stored: "+err.Error(), nil)
 		}
 	}
+	p.rec.Add("ticket", fmt.Sprintf("出票第 %d 张，%d × %d 点 / ticket %d, %d × %d dots",
+		n, p.set.Dots, len(rows), n, p.set.Dots, len(rows)), nil)
 }
 
 func picture(rows [][]byte, width int) *image.Gray {

@@ -22,17 +22,18 @@ const (
 
 // Settings are how a printer is made.
 type Settings struct {
-	Model  string // ESCPOS (the default), FGL, ZPL or TSPL
-	Dots   int    // of its head; 576 by default
-	Font   string // file for its own letters; Debian's Noto Sans CJK by default
-	RowUs  int    // µs per row of dots; 0 = at once
-	Buffer int    // bytes that it takes in advance; 16384 by default
-	Clone  bool   // ESC/POS without GS ( H, as many have it
-	Mute   bool   // FGL without <S1>
-	Dir    string // where each ticket is stored as PNG; "" = nowhere
+	Model  string `json:"model"`  // ESCPOS (the default), FGL, ZPL or TSPL
+	Dots   int    `json:"dots"`   // of its head; 576 by default
+	Font   string `json:"font"`   // file for its own letters; Debian's Noto Sans CJK by default
+	RowUs  int    `json:"row_us"` // µs per row of dots; 0 = at once
+	Buffer int    `json:"buffer"` // bytes that it takes in advance; 16384 by default
+	Clone  bool   `json:"clone"`  // ESC/POS without GS ( H, as many have it
+	Mute   bool   `json:"mute"`   // FGL without <S1>
+	Dir    string `json:"dir"`    // where each ticket is stored as PNG; "" = nowhere
 }
 
 const (
+	showBytes     = 60 // of what is received, in readable form
 	defaultDots   = 576
 	defaultBuffer = 16 << 10
 	defaultFont   = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
@@ -151,6 +152,9 @@ func (p *Printer) Serve(ctx context.Context, line *board.Line) error {
 	buf := make([]byte, 512)
 	for ctx.Err() == nil {
 		n, err := line.Read(buf)
+		if n > 0 {
+			p.rec.Add(tape.Received, fmt.Sprintf("收到 %d 字节 / %d bytes: %s", n, n, tape.Readable(buf[:min(n, showBytes)])), buf[:n])
+		}
 		for _, b := range buf[:n] {
 			if !p.accept(ctx, b) {
 				return nil

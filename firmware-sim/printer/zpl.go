@@ -24,7 +24,7 @@ func (z *zplFirmware) receive(b byte) {
 	case "~HS":
 		z.p.send("sent", "主机状态 ~HS / host status", z.status())
 	case "~JA":
-		z.p.rec.Add("received", "~JA 全部取消 / cancel all", nil)
+		z.p.rec.Add("received", "全部取消 ~JA / cancel all", nil)
 		z.clear()
 		z.p.forget()
 	}

@@ -46,7 +46,7 @@ func (r *Reader) obeyCR95HF(f []byte, line *board.Line) {
 	switch f[0] {
 	case crIDN:
 		r.heard(f, "查询型号 / identification")
-		r.say(line, append([]byte{crGood, byte(len(crName))}, crName...), "NFC FS2JAST4")
+		r.say(line, append([]byte{crGood, byte(len(crName))}, crName...), "型号 NFC FS2JAST4 / identification")
 	case crSelect:
 		r.heard(f, "选择协议 / select protocol")
 		ok := len(f) == 4 && f[2] == 1
@@ -57,7 +57,7 @@ func (r *Reader) obeyCR95HF(f []byte, line *board.Line) {
 			r.say(line, []byte{crUnknown, 0}, "不支持的协议 / protocol not supported")
 			return
 		}
-		r.say(line, []byte{crGood, 0}, "ISO 15693")
+		r.say(line, []byte{crGood, 0}, "已选协议 ISO 15693 / protocol selected")
 	case crSend:
 		r.heard(f, "发送并接收 / send and receive")
 		r.inventory(f[2:], line)

@@ -78,7 +78,7 @@ func (r *Reader) awake() bool {
 
 func (r *Reader) obeyPN532(f []byte, cmd byte, data []byte, line *board.Line) {
 	answer := func(text string, data ...byte) {
-		r.say(line, pnAck, "ACK")
+		r.say(line, pnAck, "确认 / ACK")
 		r.say(line, pnFrame(cmd, data...), text)
 	}
 	switch cmd {

@@ -147,14 +147,22 @@ func (r *Reader) Take(id string) {
 }
 
 // Raw sends bytes as they are.
-func (r *Reader) Raw(_ context.Context, wire []byte) error {
+func (r *Reader) Raw(ctx context.Context, wire []byte) error {
 	r.mu.Lock()
 	line := r.line
 	r.mu.Unlock()
-	if line == nil {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case line == nil:
 		return board.ErrUnplugged
 	}
-	r.say(line, wire, "原始字节 / raw bytes")
+	r.turn <- struct{}{}
+	defer func() { <-r.turn }()
+	r.rec.Add(tape.Sent, "原始字节 / raw bytes", wire)
+	if _, err := line.Write(wire); err != nil {
+		return fmt.Errorf("rfid: %w", err)
+	}
 	return nil
 }
 

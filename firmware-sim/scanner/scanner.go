@@ -26,8 +26,8 @@ var suffixes = map[string]struct{ before, after string }{
 
 // Settings are how a scanner is set up.
 type Settings struct {
-	Terminator string // "CR" (the default), "LF", "CRLF", "TAB", "STX-ETX" or "none"
-	AIM        string // AIM identifier before each code, such as "]Q1", or ""
+	Terminator string `json:"terminator"` // "CR" (the default), "LF", "CRLF", "TAB", "STX-ETX" or "none"
+	AIM        string `json:"aim"`        // AIM identifier before each code, such as "]Q1", or ""
 }
 
 // Frame is what a scanner with these settings sends for a code.
@@ -72,7 +72,11 @@ func (s *Scanner) Serve(ctx context.Context, line *board.Line) error {
 	defer stop()
 	buf := make([]byte, 256)
 	for ctx.Err() == nil {
-		if _, err := line.Read(buf); err != nil && ctx.Err() == nil {
+		n, err := line.Read(buf)
+		if n > 0 {
+			s.rec.Add(tape.Received, "收到，不理会 / received, ignored: "+tape.Readable(buf[:n]), buf[:n])
+		}
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("scanner: %w", err)
 		}
 	}

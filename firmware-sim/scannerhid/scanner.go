@@ -26,9 +26,9 @@ const revision = "Product Name: Simulated 1900\r\nBoot Revision: : 1\r\nSoftware
 
 // Settings are how a scanner is set up.
 type Settings struct {
-	AIM       string        // AIM identifier of each code; "" is "]Q1"
-	Honeywell bool          // obeys Honeywell's output reports
-	Mode      scanhead.Mode // what makes it read
+	AIM       string        `json:"aim"`       // AIM identifier of each code; "" is "]Q1"
+	Honeywell bool          `json:"honeywell"` // obeys Honeywell's output reports
+	Mode      scanhead.Mode `json:"mode"`      // what makes it read
 }
 
 // Reports is how a scanner sends data under an AIM identifier and a maker's code.
@@ -56,7 +56,7 @@ type Scanner struct {
 	rec  tape.Recorder
 	head *scanhead.Head
 
-	sending sync.Mutex // the reports of one code stay together
+	sending chan struct{} // one slot: the reports of one code stay together. A mutex would stop the clock of a test
 
 	mu    sync.Mutex // guards the fields below
 	line  *board.Line
@@ -80,7 +80,7 @@ func New(s Settings, rec tape.Recorder) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Scanner{set: s, rec: rec, head: head}, nil
+	return &Scanner{set: s, rec: rec, head: head, sending: make(chan struct{}, 1)}, nil
 }
 
 // Serve implements board.Device.
@@ -128,9 +128,9 @@ func (s *Scanner) command(report []byte) (what string, act func(context.Context)
 	case "\x07\r":
 		return "蜂鸣 beep", func(context.Context) error { s.head.Beep("短鸣 / short"); return nil }
 	case "T\r":
-		return "触发开 trigger on", func(ctx context.Context) error { return s.pull(ctx, true) }
+		return "触发开 trigger on", func(ctx context.Context) error { return s.Pull(ctx, true) }
 	case "U\r":
-		return "触发关 trigger off", func(ctx context.Context) error { return s.pull(ctx, false) }
+		return "触发关 trigger off", func(ctx context.Context) error { return s.Pull(ctx, false) }
 	case "M\rREVINF.":
 		return "查询版本 revision", s.tellRevision
 	default:
@@ -141,7 +141,8 @@ func (s *Scanner) command(report []byte) (what string, act func(context.Context)
 	return "不认识 unknown", nothing
 }
 
-func (s *Scanner) pull(ctx context.Context, on bool) error {
+// Pull pulls the scanner's own trigger, or lets it go. It blocks while a code that is read then is on the wire.
+func (s *Scanner) Pull(ctx context.Context, on bool) error {
 	if code, read := s.head.Trigger(on); read {
 		return s.send(ctx, s.set.AIM, code, 0)
 	}
@@ -188,8 +189,8 @@ func (s *Scanner) BreakOff(n int) {
 }
 
 func (s *Scanner) send(ctx context.Context, aim, data string, vendor byte) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	s.sending <- struct{}{}
+	defer func() { <-s.sending }()
 	s.mu.Lock()
 	gap, stop := s.gap, s.stop
 	s.stop = 0

@@ -28,10 +28,10 @@ const commandTimeout = 500 * time.Millisecond
 
 // Settings are how a scanner is set up.
 type Settings struct {
-	Dialect    string
-	Terminator string        // as of package scanner
-	AIM        string        // AIM identifier before each code, or ""
-	Mode       scanhead.Mode // what makes it read
+	Dialect    string        `json:"dialect"`    // Newland or Honeywell
+	Terminator string        `json:"terminator"` // as of package scanner
+	AIM        string        `json:"aim"`        // AIM identifier before each code, or ""
+	Mode       scanhead.Mode `json:"mode"`       // what makes it read
 }
 
 // A heard is one command that was found in what the host sent.
@@ -204,6 +204,15 @@ func (s *Scanner) Scan(ctx context.Context, code string) error {
 	}
 	if !s.head.Show(code) {
 		return nil
+	}
+	return s.send(code)
+}
+
+// Pull pulls the scanner's own trigger, or lets it go. It blocks while a code that is read then is on the wire.
+func (s *Scanner) Pull(ctx context.Context, on bool) error {
+	code, read := s.head.Trigger(on)
+	if !read {
+		return ctx.Err()
 	}
 	return s.send(code)
 }

@@ -99,8 +99,8 @@ func (s *Scanner) carryOut(c command) (code string, read bool, reason byte) {
 
 // transmit sends a code and repeats each packet until the host acknowledges it.
 func (s *Scanner) transmit(ctx context.Context, code string) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
+	s.sending <- struct{}{}
+	defer func() { <-s.sending }()
 	for _, p := range Packets(s.set.Type, s.set.AIM+code) {
 		if err := s.deliver(ctx, p); err != nil {
 			return err

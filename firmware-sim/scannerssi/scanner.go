@@ -28,10 +28,10 @@ const revision = "NBRSIM01 0 1"
 
 // Settings are how a scanner is set up.
 type Settings struct {
-	Type       byte          // bar code type of what it reads; 0 is 1C, QR code
-	AIM        string        // identifier which it puts before the data, or ""
-	Mode       scanhead.Mode // what makes it read
-	ResponseMs int           // host serial response time-out; 0 is 2000
+	Type       byte          `json:"type"`        // bar code type of what it reads; 0 is 1C, QR code
+	AIM        string        `json:"aim"`         // identifier which it puts before the data, or ""
+	Mode       scanhead.Mode `json:"mode"`        // what makes it read
+	ResponseMs int           `json:"response_ms"` // host serial response time-out; 0 is 2000
 }
 
 // A Scanner is one simulated scanner.
@@ -42,7 +42,7 @@ type Scanner struct {
 	head     *scanhead.Head
 	acks     chan byte // opcode of what the host says to decode data
 
-	sending sync.Mutex // one code at a time
+	sending chan struct{} // one slot: one code at a time. A mutex would stop the clock of a test
 
 	mu     sync.Mutex // guards the fields below
 	line   *board.Line
@@ -74,7 +74,7 @@ func New(s Settings, rec tape.Recorder) (*Scanner, error) {
 	if err != nil {
 		return nil, err
 	}
-	sc := &Scanner{set: s, response: defaultResponse, rec: rec, head: head, acks: make(chan byte, 1)}
+	sc := &Scanner{set: s, response: defaultResponse, rec: rec, head: head, acks: make(chan byte, 1), sending: make(chan struct{}, 1)}
 	if s.ResponseMs > 0 {
 		sc.response = time.Duration(s.ResponseMs) * time.Millisecond
 	}
@@ -171,6 +171,15 @@ func (s *Scanner) add(what func(*Counts)) {
 // trigger mode the code waits before the window.
 func (s *Scanner) Scan(ctx context.Context, code string) error {
 	if !s.head.Show(code) {
+		return ctx.Err()
+	}
+	return s.transmit(ctx, code)
+}
+
+// Pull pulls the scanner's own trigger, or lets it go. It blocks as Scan does, if a code is read.
+func (s *Scanner) Pull(ctx context.Context, on bool) error {
+	code, read := s.head.Trigger(on)
+	if !read {
 		return ctx.Err()
 	}
 	return s.transmit(ctx, code)

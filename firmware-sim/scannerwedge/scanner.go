@@ -6,6 +6,7 @@
 package scannerwedge
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -106,9 +107,9 @@ func Event(p []byte, at time.Time, kind, code uint16, value int32) []byte {
 
 // Settings are how a scanner is set up.
 type Settings struct {
-	Terminator string // "ENTER" (the default), "TAB" or "none"
-	AIM        string // AIM identifier typed before each code, or ""
-	KeyMs      int    // between keys
+	Terminator string `json:"terminator"` // "ENTER" (the default), "TAB" or "none"
+	AIM        string `json:"aim"`        // AIM identifier typed before each code, or ""
+	KeyMs      int    `json:"key_ms"`     // between keys
 }
 
 var ends = map[string]string{"": "\r", "ENTER": "\r", "TAB": "\t", "none": ""}
@@ -118,7 +119,7 @@ type Scanner struct {
 	set Settings
 	rec tape.Recorder
 
-	typing sync.Mutex // one code at a time
+	typing chan struct{} // one slot: one code at a time. A mutex would stop the clock of a test
 
 	mu    sync.Mutex // guards the fields below
 	line  *board.Line
@@ -137,7 +138,7 @@ func New(s Settings, rec tape.Recorder) (*Scanner, error) {
 	if s.KeyMs < 0 || s.KeyMs > 1000 {
 		return nil, fmt.Errorf("key_ms %d, want 0 to 1000", s.KeyMs)
 	}
-	return &Scanner{set: s, rec: rec}, nil
+	return &Scanner{set: s, rec: rec, typing: make(chan struct{}, 1)}, nil
 }
 
 // Serve implements board.Device: a keyboard is told nothing but its lamps.
@@ -148,7 +149,11 @@ func (s *Scanner) Serve(ctx context.Context, line *board.Line) error {
 	defer stop()
 	buf := make([]byte, 256)
 	for ctx.Err() == nil {
-		if _, err := line.Read(buf); err != nil && ctx.Err() == nil {
+		n, err := line.Read(buf)
+		if n > 0 {
+			s.rec.Add(tape.Received, "收到指示灯事件 / told about lamps", buf[:n])
+		}
+		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("scannerwedge: %w", err)
 		}
 	}
@@ -163,8 +168,8 @@ func (s *Scanner) plug(line *board.Line) {
 
 // Scan reads a code: it is typed, key by key. It blocks meanwhile.
 func (s *Scanner) Scan(ctx context.Context, code string) error {
-	s.typing.Lock()
-	defer s.typing.Unlock()
+	s.typing <- struct{}{}
+	defer func() { <-s.typing }()
 	keys, err := Keys(s.set.AIM+code+ends[s.set.Terminator], time.Now())
 	if err != nil {
 		return fmt.Errorf("scannerwedge: %w", err)
@@ -188,7 +193,7 @@ func (s *Scanner) Scan(ctx context.Context, code string) error {
 	s.scans++
 	s.keys += uint64(len(keys))
 	s.mu.Unlock()
-	s.rec.Add("typed", fmt.Sprintf("扫码器键入 %d 个字符 / scanner typed %d characters", len(keys), len(keys)), nil)
+	s.rec.Add("typed", fmt.Sprintf("扫码器键入 %d 个字符 / scanner typed %d characters", len(keys), len(keys)), bytes.Join(keys, nil))
 	return nil
 }
 

@@ -1,13 +1,15 @@
 // Package tape records what happens at the simulated devices, so that a demonstration screen or a
 // test can follow it.
 //
-// It knows events and their order. It must not know devices, and keeps nothing on disk: an event may
-// show a whole code, as bytes on a simulated wire.
+// It knows events, their order and how they look on a screen. It must not know devices, and keeps nothing on
+// disk: an event may show a whole code, as bytes on a simulated wire.
 package tape
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
+	"slices"
 	"sync"
 	"time"
 )
@@ -22,20 +24,21 @@ type Event struct {
 	Hex    string    `json:"hex,omitempty"` // bytes on the wire, where there were any
 }
 
-// A Tape keeps the newest events of all devices of a bench. It is safe for concurrent use.
+// A Tape keeps the newest events of each device of a bench, so that one which is polled does not crowd out the
+// others. It is safe for concurrent use.
 type Tape struct {
 	now  func() time.Time
 	keep int
 
 	mu      sync.Mutex // guards the fields below
-	events  []Event
+	events  map[string][]Event
 	next    uint64
 	changed chan struct{} // closed at the next event
 }
 
-// New makes a tape which keeps the newest n events.
+// New makes a tape which keeps the newest n events of each device.
 func New(n int) *Tape {
-	return &Tape{now: time.Now, keep: max(n, 1), next: 1, changed: make(chan struct{})}
+	return &Tape{now: time.Now, keep: max(n, 1), events: make(map[string][]Event), next: 1, changed: make(chan struct{})}
 }
 
 // Add records an event. wire may be nil.
@@ -44,10 +47,11 @@ func (t *Tape) Add(device, kind, text string, wire []byte) {
 	defer t.mu.Unlock()
 	e := Event{Seq: t.next, Time: t.now(), Device: device, Kind: kind, Text: text, Hex: hex.EncodeToString(wire)}
 	t.next++
-	if len(t.events) == t.keep {
-		t.events = append(t.events[:0], t.events[1:]...)
+	kept := t.events[device]
+	if len(kept) >= 2*t.keep { // now and then, and not for each event
+		kept = slices.Clone(kept[t.keep:])
 	}
-	t.events = append(t.events, e)
+	t.events[device] = append(kept, e)
 	close(t.changed)
 	t.changed = make(chan struct{})
 }
@@ -94,10 +98,20 @@ func (t *Tape) Since(ctx context.Context, device string, seq uint64) []Event {
 func (t *Tape) since(device string, seq uint64) (found []Event, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, e := range t.events {
-		if e.Seq > seq && (device == "" || e.Device == device) {
-			found = append(found, e)
-		}
+	if device != "" {
+		return slices.Clone(t.after(device, seq)), t.changed
 	}
+	for name := range t.events {
+		found = append(found, t.after(name, seq)...)
+	}
+	slices.SortFunc(found, func(a, b Event) int { return cmp.Compare(a.Seq, b.Seq) })
 	return found, t.changed
+}
+
+// after is what is kept of one device; t.mu is held.
+func (t *Tape) after(device string, seq uint64) []Event {
+	kept := t.events[device]
+	kept = kept[max(0, len(kept)-t.keep):]
+	at, _ := slices.BinarySearchFunc(kept, seq+1, func(e Event, n uint64) int { return cmp.Compare(e.Seq, n) })
+	return kept[at:]
 }

@@ -16,8 +16,8 @@ func TestSinceReturnsWhatIsNew(t *testing.T) {
 	}
 	tp.Add("scanner-1", "sent", "five", nil)
 	got := tp.Since(t.Context(), "", 0)
-	if len(got) != 3 || got[0].Text != "three" || got[2].Seq != 5 {
-		t.Errorf("%+v, want the newest three", got)
+	if len(got) != 4 || got[0].Text != "two" || got[3].Seq != 5 {
+		t.Errorf("%+v, want the newest three of the gate and the scanner's", got)
 	}
 	got = tp.Since(t.Context(), "gate-1", 3)
 	if len(got) != 1 || got[0].Text != "four" || got[0].Hex != "ab" || got[0].Device != "gate-1" || got[0].Time.IsZero() {

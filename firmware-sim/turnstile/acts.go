@@ -27,7 +27,7 @@ func (t *Turnstile) SetVisitor(v Visitor, walk time.Duration) error {
 		m.set.Walk = orDefault(walk, m.set.Walk)
 		for d := range m.walkAt {
 			m.walkAt[d] = time.Time{}
-			if v == Walk && m.permits[d] > 0 {
+			if v.walks() && m.permits[d] > 0 {
 				m.walkAt[d] = now.Add(m.set.walk())
 			}
 		}
@@ -61,6 +61,20 @@ func (t *Turnstile) SetBlocked(on bool) {
 			text = "已闭锁 / blocked"
 		}
 		m.note("blocked", text, nil)
+		return nil
+	})
+}
+
+// SetFree switches a direction to free passage, as its key does, or closes it again.
+func (t *Turnstile) SetFree(d Direction, on bool) {
+	_ = t.do(func(m *mechanism, _ time.Time) error {
+		m.shut(d)
+		text := "自由通行解除 / free passage ended"
+		if on {
+			m.permits[d] = free
+			text = directionNames[d].zh + "自由通行 / free passage, " + directionNames[d].en
+		}
+		m.note("free", text, nil)
 		return nil
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"yipiao/firmware-sim/rtu"
 )
 
 // A Direction is a way through the turnstile.
@@ -25,6 +27,7 @@ const (
 	Walk   Visitor = "walk"   // walks through after a moment
 	Stay   Visitor = "stay"   // never does
 	Manual Visitor = "manual" // waits for Pass
+	Follow Visitor = "follow" // walks through, and somebody without a permit follows right behind
 )
 
 // free is the permit that never runs out.
@@ -71,7 +74,7 @@ type passage struct {
 }
 
 // grant is a write to a permit register.
-func (m *mechanism) grant(now time.Time, d Direction, passes uint16, wire []byte) refusal {
+func (m *mechanism) grant(now time.Time, d Direction, passes uint16, wire []byte) rtu.Refusal {
 	name := directionNames[d]
 	if passes == 0 {
 		had := m.permits[d]
@@ -82,7 +85,7 @@ func (m *mechanism) grant(now time.Time, d Direction, passes uint16, wire []byte
 		return 0
 	}
 	if m.mode != normal {
-		return cannot
+		return rtu.Cannot
 	}
 	if m.accumulate != 0 && m.permits[d] != free && passes != free {
 		passes += m.permits[d]
@@ -99,7 +102,7 @@ func (m *mechanism) open(now time.Time, d Direction) {
 	if m.permits[d] != free {
 		m.closeAt[d] = now.Add(time.Duration(m.startSecs) * time.Second)
 	}
-	if m.set.Visitor == Walk {
+	if m.set.Visitor.walks() {
 		m.walkAt[d] = now.Add(m.set.walk())
 	}
 }
@@ -152,7 +155,13 @@ func (m *mechanism) leave(now time.Time) {
 	if m.permits[p.dir] > 0 {
 		m.open(now, p.dir)
 	}
+	if m.set.Visitor == Follow && !p.forced {
+		m.lane = &passage{dir: p.dir, until: now.Add(m.set.pass()), forced: true}
+		m.note("tailgated", fmt.Sprintf("有人尾随通过%s / somebody follows through the %s", name.zh, name.en), nil)
+	}
 }
+
+func (v Visitor) walks() bool { return v == Walk || v == Follow }
 
 // next is when something will happen by itself; zero if nothing will.
 func (m *mechanism) next() time.Time {

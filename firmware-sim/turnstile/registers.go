@@ -1,6 +1,10 @@
 package turnstile
 
-import "time"
+import (
+	"time"
+
+	"yipiao/firmware-sim/rtu"
+)
 
 // Holding registers. The maker's addresses are hexadecimal (register description in the LOT Modbus
 // SDK, and the constants of its C++ library).
@@ -30,12 +34,12 @@ type registers struct {
 
 var _ bank = registers{}
 
-func (r registers) load(addr, n uint16) ([]uint16, refusal) {
+func (r registers) load(addr, n uint16) ([]uint16, rtu.Refusal) {
 	values := make([]uint16, 0, n)
 	for i := range n {
 		v, ok := r.get(addr + i)
 		if !ok {
-			return nil, noAddress
+			return nil, rtu.NoAddress
 		}
 		values = append(values, v)
 	}
@@ -83,7 +87,7 @@ func (m *mechanism) body(d Direction) uint16 {
 }
 
 // store refuses a write as a whole before it changes anything.
-func (r registers) store(addr uint16, values []uint16, wire []byte) refusal {
+func (r registers) store(addr uint16, values []uint16, wire []byte) rtu.Refusal {
 	for i, v := range values {
 		if no := writable(addr+uint16(i), v); no != 0 {
 			return no
@@ -97,30 +101,30 @@ func (r registers) store(addr uint16, values []uint16, wire []byte) refusal {
 	return 0
 }
 
-func writable(addr, v uint16) refusal {
+func writable(addr, v uint16) rtu.Refusal {
 	switch addr {
 	case regEntryPermits, regExitPermits, regErrors:
 		return 0
 	case regMode:
 		if v > antiPanic {
-			return badValue
+			return rtu.BadValue
 		}
 		return 0
 	case regAccumulate:
 		if v > 1 {
-			return badValue
+			return rtu.BadValue
 		}
 		return 0
 	case regStart, regFinish:
 		if v == 0 || v > longestWait {
-			return badValue
+			return rtu.BadValue
 		}
 		return 0
 	}
-	return noAddress
+	return rtu.NoAddress
 }
 
-func (r registers) set(addr, v uint16, wire []byte) refusal {
+func (r registers) set(addr, v uint16, wire []byte) rtu.Refusal {
 	m := r.m
 	switch addr {
 	case regEntryPermits:

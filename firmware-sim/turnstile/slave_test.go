@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"yipiao/drivers/vectors"
+	"yipiao/firmware-sim/rtu"
 )
 
 func load(t testing.TB, protocol string) []vectors.Vector {
@@ -27,10 +28,10 @@ func TestChecksumOfTheVectors(t *testing.T) {
 				continue
 			}
 			n++
-			if !intact(v.Wire) {
-				t.Errorf("%s %s: checksum %04x", protocol, v.Name, crc16(v.Wire[:len(v.Wire)-2]))
+			if !rtu.Intact(v.Wire) {
+				t.Errorf("%s %s: checksum %04x", protocol, v.Name, rtu.CRC(v.Wire[:len(v.Wire)-2]))
 			}
-			if got := sealed(bytes.Clone(v.Wire[:len(v.Wire)-2])); !bytes.Equal(got, v.Wire) {
+			if got := rtu.Seal(bytes.Clone(v.Wire[:len(v.Wire)-2])); !bytes.Equal(got, v.Wire) {
 				t.Errorf("%s %s: sealed % x", protocol, v.Name, got)
 			}
 		}
@@ -69,7 +70,7 @@ func newMechanism() *mechanism {
 
 // ask puts one request to a mechanism.
 func ask(m *mechanism, req []byte) []byte {
-	if n := requestLength(req); n == 0 || n != len(req) || !intact(req) {
+	if n := rtu.Length(req); n == 0 || n != len(req) || !rtu.Intact(req) {
 		return nil
 	}
 	return answer(1, req, registers{m: m, now: time.Unix(1000, 0)})
@@ -106,7 +107,7 @@ func TestStatusOfTheVectors(t *testing.T) {
 
 func readRequest(addr, n uint16) []byte {
 	p := binary.BigEndian.AppendUint16([]byte{1, fcRead}, addr)
-	return sealed(binary.BigEndian.AppendUint16(p, n))
+	return rtu.Seal(binary.BigEndian.AppendUint16(p, n))
 }
 
 // TestRequestsOfTheVectors carries out what the driver sends and looks at what that did.
@@ -125,7 +126,7 @@ func TestRequestsOfTheVectors(t *testing.T) {
 			reply := ask(mech, v.Wire)
 			switch {
 			case m.Wrong == "address":
-				if want := sealed([]byte{1, fcWriteMany | refused, noAddress}); !bytes.Equal(reply, want) {
+				if want := rtu.Seal([]byte{1, fcWriteMany | rtu.Refused, byte(rtu.NoAddress)}); !bytes.Equal(reply, want) {
 					t.Errorf("answered % x, want % x", reply, want)
 				}
 			case m.Wrong != "":
@@ -133,7 +134,7 @@ func TestRequestsOfTheVectors(t *testing.T) {
 					t.Errorf("answered % x to a frame with a wrong %s", reply, m.Wrong)
 				}
 			case m.Read != nil:
-				if len(reply) != 5+2*int(m.Count) || !intact(reply) {
+				if len(reply) != 5+2*int(m.Count) || !rtu.Intact(reply) {
 					t.Errorf("answered % x to a read of %d", reply, m.Count)
 				}
 			default:
@@ -150,7 +151,7 @@ func checkWrite(t *testing.T, mech *mechanism, m meaning, reply []byte) {
 		t.Errorf("register %#04x holds %d, want %d", *m.Write, got, m.Value)
 	}
 	echo := binary.BigEndian.AppendUint16([]byte{1, fcWriteMany}, *m.Write)
-	if want := sealed(append(echo, 0, 1)); !bytes.Equal(reply, want) {
+	if want := rtu.Seal(append(echo, 0, 1)); !bytes.Equal(reply, want) {
 		t.Errorf("answered % x, want % x", reply, want)
 	}
 }
@@ -159,18 +160,18 @@ func TestRefusals(t *testing.T) {
 	cases := []struct {
 		name string
 		req  []byte
-		want refusal // 0 = no answer at all
+		want rtu.Refusal // 0 = no answer at all
 	}{
-		{"a register that is none", readRequest(0x0050, 1), noAddress},
-		{"past the last register", readRequest(0x0048, 2), noAddress},
-		{"no registers", readRequest(0x0040, 0), badValue},
-		{"too many registers", readRequest(0x0040, 126), badValue},
-		{"a body sensor cannot be written", sealed([]byte{1, 6, 0, 0x42, 0, 1}), noAddress},
-		{"start time zero", sealed([]byte{1, 6, 0x30, 0x11, 0, 0}), badValue},
-		{"mode 3", sealed([]byte{1, 6, 0x30, 0x00, 0, 3}), badValue},
-		{"byte count that does not fit", sealed([]byte{1, 16, 0, 0x40, 0, 2, 2, 0, 1}), badValue},
-		{"another unit", sealed([]byte{2, 6, 0, 0x40, 0, 1}), 0},
-		{"broadcast", sealed([]byte{0, 6, 0, 0x40, 0, 1}), 0},
+		{"a register that is none", readRequest(0x0050, 1), rtu.NoAddress},
+		{"past the last register", readRequest(0x0048, 2), rtu.NoAddress},
+		{"no registers", readRequest(0x0040, 0), rtu.BadValue},
+		{"too many registers", readRequest(0x0040, 126), rtu.BadValue},
+		{"a body sensor cannot be written", rtu.Seal([]byte{1, 6, 0, 0x42, 0, 1}), rtu.NoAddress},
+		{"start time zero", rtu.Seal([]byte{1, 6, 0x30, 0x11, 0, 0}), rtu.BadValue},
+		{"mode 3", rtu.Seal([]byte{1, 6, 0x30, 0x00, 0, 3}), rtu.BadValue},
+		{"byte count that does not fit", rtu.Seal([]byte{1, 16, 0, 0x40, 0, 2, 2, 0, 1}), rtu.BadValue},
+		{"another unit", rtu.Seal([]byte{2, 6, 0, 0x40, 0, 1}), 0},
+		{"broadcast", rtu.Seal([]byte{0, 6, 0, 0x40, 0, 1}), 0},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -185,7 +186,7 @@ func TestRefusals(t *testing.T) {
 				}
 				return
 			}
-			if want := sealed([]byte{1, c.req[1] | refused, byte(c.want)}); !bytes.Equal(reply, want) {
+			if want := rtu.Seal([]byte{1, c.req[1] | rtu.Refused, byte(c.want)}); !bytes.Equal(reply, want) {
 				t.Errorf("answered % x, want % x", reply, want)
 			}
 		})
@@ -200,13 +201,13 @@ func FuzzSlave(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		m := newMechanism()
-		n := requestLength(p)
+		n := rtu.Length(p)
 		if n == 0 || len(p) < n {
 			return
 		}
-		req := sealed(bytes.Clone(p[:n-2])) // as if its checksum were right, to get further
+		req := rtu.Seal(bytes.Clone(p[:n-2])) // as if its checksum were right, to get further
 		if reply := answer(1, req, registers{m: m, now: time.Unix(1000, 0)}); reply != nil {
-			if !intact(reply) || reply[0] != 1 || reply[1]&^refused != req[1] {
+			if !rtu.Intact(reply) || reply[0] != 1 || reply[1]&^rtu.Refused != req[1] {
 				t.Errorf("answered % x to % x", reply, req)
 			}
 		}

@@ -7,11 +7,9 @@ import (
 	"time"
 
 	"yipiao/firmware-sim/board"
+	"yipiao/firmware-sim/rtu"
 	"yipiao/firmware-sim/tape"
 )
-
-// frameGap ends a request that broke off. It is long: a pseudo-terminal has no 3.5 characters.
-const frameGap = 20 * time.Millisecond
 
 // Settings are how a turnstile is built.
 type Settings struct {
@@ -67,10 +65,10 @@ func New(s Settings, rec tape.Recorder) (*Turnstile, error) {
 
 func (v Visitor) validate() error {
 	switch v {
-	case Walk, Stay, Manual:
+	case Walk, Stay, Manual, Follow:
 		return nil
 	}
-	return fmt.Errorf("visitor %q is not one of walk, stay, manual", v)
+	return fmt.Errorf("visitor %q is not one of walk, stay, manual, follow", v)
 }
 
 func (t *Turnstile) keep(entry, exit uint32) {
@@ -118,65 +116,15 @@ func (t *Turnstile) Run(ctx context.Context) error {
 
 // Serve implements board.Device: it answers Modbus requests.
 func (t *Turnstile) Serve(ctx context.Context, line *board.Line) error {
-	stop := context.AfterFunc(ctx, func() { _ = line.Hush() })
-	defer stop()
-	var pending []byte
-	buf := make([]byte, 512)
-	for {
-		var until time.Time
-		if len(pending) > 0 {
-			until = time.Now().Add(frameGap)
-		}
-		if err := line.SetReadDeadline(until); err != nil {
-			return fmt.Errorf("turnstile: %w", err)
-		}
-		if ctx.Err() != nil {
+	err := rtu.Serve(ctx, line, func(req []byte) (out []byte) {
+		_ = t.do(func(m *mechanism, now time.Time) error {
+			out = answer(t.set.unit(), req, registers{m: m, now: now})
 			return nil
-		}
-		n, err := line.Read(buf)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case board.Quiet(err):
-			t.unknown(pending, line)
-			pending = nil
-		case err != nil:
-			return fmt.Errorf("turnstile: %w", err)
-		}
-		pending = t.answerAll(append(pending, buf[:n]...), line)
-	}
-}
-
-// answerAll carries out the complete requests at the front of p and returns what is left. A frame
-// with a wrong checksum is not answered, and its rest is skipped until the line is silent.
-func (t *Turnstile) answerAll(p []byte, line *board.Line) []byte {
-	for {
-		n := requestLength(p)
-		if n == 0 || len(p) < n {
-			return p[:min(len(p), 512)]
-		}
-		if !intact(p[:n]) {
-			return p[:min(len(p), 512)] // silence ends it
-		}
-		t.reply(p[:n], line)
-		p = p[n:]
-	}
-}
-
-// unknown answers an intact request with a function that the turnstile does not have.
-func (t *Turnstile) unknown(p []byte, line *board.Line) {
-	if intact(p) && requestLength(p) == 0 {
-		t.reply(p, line)
-	}
-}
-
-func (t *Turnstile) reply(req []byte, line *board.Line) {
-	var out []byte
-	_ = t.do(func(m *mechanism, now time.Time) error {
-		out = answer(t.set.unit(), req, registers{m: m, now: now})
-		return nil
+		})
+		return out
 	})
-	if out != nil {
-		_, _ = line.Write(out) // a line that fails here fails the next Read
+	if err != nil {
+		return fmt.Errorf("turnstile: %w", err)
 	}
+	return nil
 }

@@ -242,7 +242,7 @@ func TestForbiddenCalls(t *testing.T) {
 
 // TestDriversAreComplete: a driver is one folder, one line in drivers/all, vectors, and a page.
 func TestDriversAreComplete(t *testing.T) {
-	helpers := map[string]bool{"all": true, "port": true, "drivertest": true, "vectors": true, "internal": true, "modbus": true, "face": true}
+	helpers := map[string]bool{"all": true, "port": true, "drivertest": true, "vectors": true, "internal": true, "modbus": true, "face": true, "bus": true}
 	all, err := os.ReadFile(filepath.Join(root, "drivers/all/all.go"))
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,7 @@ func (s Scanner) Run(t *testing.T) {
 	t.Run("kind", func(t *testing.T) { drivertest.Kind(t, s.Kind) })
 	t.Run("contract", func(t *testing.T) { drivertest.Device(t, bench) })
 	t.Run("unplug and cancel at every step", func(t *testing.T) { drivertest.Steps(t, bench, []byte("]Q1"+Ticket+"\r"+s.Answer)) })
+	t.Run("situations", func(t *testing.T) { drivertest.Situations(t, s.Kind, bench) })
 	t.Run("settings out of range", s.settings)
 	t.Run("silent, lost and found again", s.silent)
 	t.Run("an answer one byte at a time between codes", s.drip)

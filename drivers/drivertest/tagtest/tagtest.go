@@ -47,10 +47,7 @@ func (r Reader) Run(t *testing.T) {
 	})
 	t.Run("contract, fast", func(t *testing.T) { drivertest.Device(t, r.Rig("").Bench(0)) })
 	t.Run("contract, slow", func(t *testing.T) { drivertest.Device(t, r.Rig("").Bench(r.Baud)) })
-	t.Run("one byte at a time", func(t *testing.T) { dialoguetest.Drip(t, r.Rig("").Bench(0)) })
-	t.Run("unplug and cancel at every step", func(t *testing.T) {
-		dialoguetest.EveryStep(t, r.Rig("").Bench(r.Baud), 600*time.Millisecond, 7*time.Millisecond)
-	})
+	t.Run("situations", func(t *testing.T) { drivertest.Situations(t, r.Kind, r.Rig("").fresh()) })
 	t.Run("a chip that stays is told once", r.stays)
 	t.Run("health", r.health)
 	t.Run("faults of the line", r.faults)
@@ -97,6 +94,31 @@ func (g *Rig) Bench(baud int) drivertest.Bench {
 func (g *Rig) told(e drivers.Event) bool {
 	tag, ok := e.(drivers.Tag)
 	return ok && tag.Tech == g.reader.Tech && hex.EncodeToString(tag.ID) == g.reader.Chip
+}
+
+// fresh is a bench whose every provocation is a chip that was not there before, as one that stays is told once.
+func (g *Rig) fresh() drivertest.Bench {
+	b := g.Bench(0)
+	plug := b.Plug
+	b.Plug = func(ctx context.Context) drivertest.Line {
+		line, n := plug(ctx), byte(0)
+		chip, err := hex.DecodeString(g.reader.Chip)
+		if err != nil {
+			panic(err) // the chips are these tests' own
+		}
+		id := func() string { return hex.EncodeToString(append(chip[:len(chip)-1:len(chip)-1], n)) }
+		line.Provoke = func() {
+			g.Sim.Take("")
+			n++
+			g.Put(rfid.Tag{ID: id()})
+		}
+		line.Provoked = func(e drivers.Event) bool {
+			tag, ok := e.(drivers.Tag)
+			return ok && tag.Tech == g.reader.Tech && hex.EncodeToString(tag.ID) == id()
+		}
+		return line
+	}
+	return b
 }
 
 // Put brings a chip into the field.

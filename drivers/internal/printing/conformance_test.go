@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"image"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -110,6 +111,32 @@ func TestDeviceContract(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestSituations(t *testing.T) {
+	for _, e := range entries() {
+		t.Run(e.name, func(t *testing.T) {
+			drivertest.Situations(t, e.kind, drivertest.Bench{
+				New:  func() (drivers.Device, error) { return e.kind.New(json.RawMessage(e.settings)) },
+				Plug: func(ctx context.Context) drivertest.Line { return turns((&plant{set: e.set}).plug(ctx)) },
+			})
+		})
+	}
+}
+
+// turns is a line whose every provocation is another than the one before: paper out, and in again.
+func turns(l simLine) drivertest.Line {
+	line := l.bench().Line
+	var out atomic.Bool
+	line.Provoke = func() {
+		out.Store(!out.Load())
+		l.sim.SetPaper(false, out.Load())
+	}
+	line.Provoked = func(e drivers.Event) bool {
+		s, ok := e.(drivers.PrinterStatus)
+		return ok && (s.Paper == drivers.LevelOut) == out.Load()
+	}
+	return line
 }
 
 func TestKinds(t *testing.T) {

@@ -19,6 +19,7 @@ import (
 	"github.com/karalabe/hid"
 
 	"yipiao/drivers/port"
+	"yipiao/drivers/port/internal/deadline"
 )
 
 const (
@@ -31,6 +32,9 @@ const (
 	// reportSize is room for the longest report of a full-speed device and its identifier; the library cuts off
 	// what does not fit.
 	reportSize = 65
+	// leaving is how long an unplugged device may still be listed, looked at every lookAgain.
+	leaving   = 500 * time.Millisecond
+	lookAgain = 10 * time.Millisecond
 	// unread is how many reports may wait for a Read; more mean a host that does not read.
 	unread = 1024
 )
@@ -56,7 +60,7 @@ type Port struct {
 	failed  chan struct{} // closed when the device can no longer be read, after failure is set
 	failure error
 
-	readBy, writeBy deadline
+	readBy, writeBy *deadline.Deadline
 
 	once     sync.Once
 	released chan struct{} // closed when dev is, after closeErr is set
@@ -112,7 +116,7 @@ func start(name string, dev device, left func() bool) (*Port, error) {
 		name: name, dev: dev, left: left,
 		reports: make(chan []byte, unread), writes: make(chan write),
 		closing: make(chan struct{}), failed: make(chan struct{}), released: make(chan struct{}),
-		readBy: newDeadline(), writeBy: newDeadline(),
+		readBy: deadline.New(), writeBy: deadline.New(),
 	}
 	var workers sync.WaitGroup
 	workers.Go(p.drain)
@@ -125,7 +129,7 @@ func start(name string, dev device, left func() bool) (*Port, error) {
 func (p *Port) drain() {
 	buf := make([]byte, reportSize)
 	for {
-		if closed(p.closing) {
+		if deadline.Closed(p.closing) {
 			return
 		}
 		n, err := p.dev.ReadTimeout(buf, pollMs)
@@ -167,7 +171,7 @@ func (p *Port) send() {
 // Read implements port.Port: exactly one report, beginning with its identifier where the device numbers its
 // reports. It answers io.ErrShortBuffer, and the report is cut off, where b is too small; 64 bytes are enough.
 func (p *Port) Read(b []byte) (int, error) {
-	expired := p.readBy.wait()
+	expired := p.readBy.Wait()
 	if err := p.ended("read", expired); err != nil {
 		return 0, err
 	}
@@ -191,9 +195,9 @@ func (p *Port) Read(b []byte) (int, error) {
 // ended reports that the port is closed or the deadline over, before anything is done.
 func (p *Port) ended(op string, expired <-chan struct{}) error {
 	switch {
-	case closed(p.closing):
+	case deadline.Closed(p.closing):
 		return p.error(op, os.ErrClosed)
-	case closed(expired):
+	case deadline.Closed(expired):
 		return p.error(op, os.ErrDeadlineExceeded)
 	}
 	return nil
@@ -210,11 +214,11 @@ func take(b, report []byte) (int, error) {
 // Write implements port.Port: b is one output report as it is, its first byte the identifier, 0 where the device
 // does not number its reports. A report that is still going out at the deadline counts as not written.
 func (p *Port) Write(b []byte) (int, error) {
-	expired := p.writeBy.wait()
+	expired := p.writeBy.Wait()
 	if err := p.ended("write", expired); err != nil {
 		return 0, err
 	}
-	if closed(p.failed) {
+	if deadline.Closed(p.failed) {
 		return 0, p.error("write", p.failure)
 	}
 	w := write{append([]byte(nil), b...), make(chan result, 1)}
@@ -238,10 +242,20 @@ func (p *Port) Write(b []byte) (int, error) {
 	}
 }
 
-// refusal tells a device that does not take a report from one that is gone; the library does not.
+// refusal tells a device that does not take a report from one that is gone; the library does not. A device that was
+// pulled out is listed for a moment longer, and whoever reads from it hears of it.
 func (p *Port) refusal() error {
-	if p.left() {
-		return port.ErrGone
+	for until := time.Now().Add(leaving); time.Now().Before(until); {
+		if p.left() {
+			return port.ErrGone
+		}
+		select {
+		case <-p.failed:
+			return p.failure
+		case <-p.closing:
+			return os.ErrClosed
+		case <-time.After(lookAgain):
+		}
 	}
 	return errors.New("the device did not take the report")
 }
@@ -250,13 +264,13 @@ func (p *Port) error(op string, err error) error { return fmt.Errorf("%s %s: %w"
 
 // SetReadDeadline implements port.Port.
 func (p *Port) SetReadDeadline(t time.Time) error {
-	p.readBy.set(t)
+	p.readBy.Set(t)
 	return nil
 }
 
 // SetWriteDeadline implements port.Port.
 func (p *Port) SetWriteDeadline(t time.Time) error {
-	p.writeBy.set(t)
+	p.writeBy.Set(t)
 	return nil
 }
 

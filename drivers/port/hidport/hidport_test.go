@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"yipiao/drivers/port"
+	"yipiao/drivers/port/internal/deadline"
 )
 
 // A fake is a device in the place of the library's. It watches that nobody uses it in a way that the library
@@ -75,7 +76,7 @@ func plugged(t *testing.T, test func(t *testing.T, f *fake, p *Port)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake(t)
-		p, err := start("hid 1-1:1.0", f, func() bool { return closed(f.gone) })
+		p, err := start("hid 1-1:1.0", f, func() bool { return deadline.Closed(f.gone) })
 		if err != nil {
 			t.Fatal(err)
 		}

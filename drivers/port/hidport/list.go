@@ -38,6 +38,14 @@ var linux = system{sys: "/sys/bus/usb/devices", dev: "/dev/bus/usb"}
 // that it may be called as often as a discovery likes, and works in builds without cgo too. No USB is no error.
 func List() ([]Info, error) { return linux.list() }
 
+// ListUnder is List of a machine whose /sys and /dev are below root.
+func ListUnder(root string) ([]Info, error) {
+	return system{sys: filepath.Join("/", root, linux.sys), dev: filepath.Join("/", root, linux.dev)}.list()
+}
+
+// Supported reports whether this build can drive HID devices at all; without cgo it cannot.
+func Supported() bool { return supported }
+
 func (s system) list() ([]Info, error) {
 	entries, err := os.ReadDir(s.sys)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,7 +1,8 @@
 // Package tcpport opens a raw TCP connection as a port.Port: printers on port 9100 and serial device servers.
 //
 // It knows sockets. It must not know what is said over them, when to connect again, or who asked. A peer that
-// was switched off says nothing: keep-alive and TCP_USER_TIMEOUT make the kernel find out within Notice.
+// was switched off says nothing; it is told from one that is only slow, such as a printer without paper that takes
+// no more bytes for an hour: that one still answers the kernel's questions.
 package tcpport
 
 import (
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,17 +24,25 @@ import (
 	"yipiao/drivers/port"
 )
 
-// Notice is the longest time after which a peer that has vanished without a word ends Read and Write.
-const Notice = 10 * time.Second
+// Notice is the longest time after which a peer that has vanished without a word ends Read and Write. Before Linux
+// 6.15 it is longer where the peer had not taken any bytes for minutes before it vanished: up to twice that long.
+const Notice = 12 * time.Second
 
 const (
 	dialBound = 3 * time.Second
-	// A silent line is probed after keepIdle and then every keepEvery; keepTries without an answer end it, or
-	// userTimeout where bytes of ours are unanswered.
-	keepIdle    = 4 * time.Second
-	keepEvery   = time.Second
-	keepTries   = 4
-	userTimeout = 8 * time.Second
+	// A silent line is probed by the kernel after keepIdle and then every keepEvery; keepTries without an answer end it.
+	keepIdle  = 4 * time.Second
+	keepEvery = time.Second
+	keepTries = 4
+	// While bytes of ours are unanswered or not taken there are no keep-alives. Every watchEvery the socket is asked
+	// instead: with so many repetitions or questions unanswered, and nothing heard for quiet, the peer is gone.
+	// TCP_USER_TIMEOUT would do it for us, but it also ends a connection to a peer that answers and takes nothing.
+	watchEvery = time.Second
+	unanswered = 3
+	quiet      = 7 * time.Second
+	// rtoMax, the socket option TCP_RTO_MAX_MS (Linux 6.15), keeps the kernel's questions from becoming rare.
+	rtoMax   = 44
+	rtoMaxMs = 1000
 )
 
 // Config says where to connect.
@@ -61,6 +71,10 @@ type Port struct {
 	address string
 	conn    *net.TCPConn
 
+	dead    atomic.Bool // watch has ended the connection
+	closing chan struct{}
+	watcher sync.WaitGroup
+
 	once     sync.Once
 	closeErr error
 }
@@ -77,18 +91,55 @@ func Open(ctx context.Context, c Config) (*Port, error) {
 		Timeout:         dialBound,
 		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepIdle, Interval: keepEvery, Count: keepTries},
 		Control: func(_, _ string, raw syscall.RawConn) error {
-			var inner error
-			err := raw.Control(func(fd uintptr) {
-				inner = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(userTimeout.Milliseconds()))
-			})
-			return errors.Join(err, inner)
+			return raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, rtoMax, rtoMaxMs) })
 		},
 	}
 	conn, err := d.DialContext(ctx, "tcp", c.Address)
 	if err != nil {
 		return nil, dialError(c.Address, err)
 	}
-	return &Port{address: c.Address, conn: conn.(*net.TCPConn)}, nil
+	p := &Port{address: c.Address, conn: conn.(*net.TCPConn), closing: make(chan struct{})}
+	p.watcher.Go(p.watch)
+	return p, nil
+}
+
+// watch ends the connection when bytes of ours stay unanswered.
+func (p *Port) watch() {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-p.closing:
+			return
+		}
+		if gone, err := p.vanished(); err != nil {
+			return
+		} else if gone {
+			p.dead.Store(true)
+			_ = p.conn.SetLinger(0)
+			_ = p.conn.Close()
+			return
+		}
+	}
+}
+
+// vanished asks the kernel whether the peer has stopped answering.
+func (p *Port) vanished() (bool, error) {
+	raw, err := p.conn.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	var info *unix.TCPInfo
+	var inner error
+	if err := raw.Control(func(fd uintptr) { info, inner = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) }); err != nil {
+		return false, err
+	}
+	if inner != nil {
+		return false, inner
+	}
+	heard := time.Duration(info.Last_ack_recv) * time.Millisecond
+	return heard >= quiet && max(info.Retransmits, info.Probes) >= unanswered, nil
 }
 
 // dialError says the same of the same fault each time, so that a supervisor tells it once.
@@ -124,6 +175,8 @@ func (p *Port) mapError(op string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case p.dead.Load():
+		return fmt.Errorf("%s %s: %w (no answer)", op, p.address, port.ErrGone)
 	case errors.Is(err, net.ErrClosed):
 		return fmt.Errorf("%s %s: %w", op, p.address, os.ErrClosed)
 	case errors.As(err, &no):
@@ -142,6 +195,13 @@ func (p *Port) SetWriteDeadline(t time.Time) error { return p.conn.SetWriteDeadl
 
 // Close ends the connection. It unblocks Read and Write and may be called more than once.
 func (p *Port) Close() error {
-	p.once.Do(func() { p.closeErr = p.conn.Close() })
+	p.once.Do(func() {
+		close(p.closing)
+		p.closeErr = p.conn.Close()
+		p.watcher.Wait()
+		if p.dead.Load() {
+			p.closeErr = nil
+		}
+	})
 	return p.closeErr
 }

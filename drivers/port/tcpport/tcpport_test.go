@@ -121,26 +121,93 @@ func TestCloseUnblocksRead(t *testing.T) {
 	}
 }
 
-// TestAPeerThatVanishesIsNoticed reads the socket's options instead of waiting: the kernel keeps them.
+// vanish makes a peer's kernel drop whatever comes, as a machine does that was switched off.
+func vanish(t *testing.T, peer *net.TCPConn) {
+	t.Helper()
+	raw, err := peer.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nothing := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
+	var inner error
+	err = raw.Control(func(fd uintptr) {
+		inner = unix.SetsockoptSockFprog(int(fd), unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &unix.SockFprog{Len: 1, Filter: &nothing[0]})
+	})
+	if err = errors.Join(err, inner); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAPeerThatVanishesIsNoticed: while nothing is said, while a few bytes are under way, and in the middle of a
+// job that the peer does not take. Nothing arrives from it, not even an end.
 func TestAPeerThatVanishesIsNoticed(t *testing.T) {
-	p, _ := dial(t)
-	option := func(level, name int) time.Duration {
-		v, err := tcpport.Option(p, level, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return time.Duration(v)
+	for name, before := range map[string]func(t *testing.T, p *tcpport.Port, peer *net.TCPConn) error{
+		"idle": func(t *testing.T, p *tcpport.Port, peer *net.TCPConn) error {
+			vanish(t, peer)
+			return nil
+		},
+		"asked": func(t *testing.T, p *tcpport.Port, peer *net.TCPConn) error {
+			vanish(t, peer)
+			_, err := p.Write([]byte{0x10, 4, 1})
+			return err
+		},
+		"in mid-job": func(t *testing.T, p *tcpport.Port, peer *net.TCPConn) error {
+			_ = p.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+			_, err := p.Write(make([]byte, 64<<20))
+			_ = p.SetWriteDeadline(time.Time{})
+			vanish(t, peer)
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				_, err = p.Write(make([]byte, 1<<20))
+			}
+			if errors.Is(err, port.ErrGone) {
+				return nil
+			}
+			return errors.Join(errors.New("the write went through"), err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, peer := dial(t)
+			if err := before(t, p, peer); err != nil {
+				t.Errorf("Write: %v", err)
+			}
+			_ = p.SetReadDeadline(time.Now().Add(3 * tcpport.Notice))
+			if _, err := p.Read(make([]byte, 8)); !errors.Is(err, port.ErrGone) {
+				t.Errorf("Read: %v, want port.ErrGone", err)
+			}
+			if _, err := p.Write([]byte{1}); !errors.Is(err, port.ErrGone) {
+				t.Errorf("Write: %v, want port.ErrGone", err)
+			}
+			if err := errors.Join(p.Close(), p.Close()); err != nil {
+				t.Errorf("Close twice: %v", err)
+			}
+		})
 	}
-	if option(unix.SOL_SOCKET, unix.SO_KEEPALIVE) == 0 {
-		t.Error("keep-alive is off")
+}
+
+// TestAPrinterThatStallsIsNotGone: a printer without paper takes nothing for longer than a dead peer is waited for,
+// and then goes on. TCP_USER_TIMEOUT would have ended the connection.
+func TestAPrinterThatStallsIsNotGone(t *testing.T) {
+	t.Parallel()
+	p, peer := dial(t)
+	job := make([]byte, 32<<20)
+	_ = p.SetWriteDeadline(time.Now().Add(tcpport.Notice + 2*time.Second))
+	n, err := p.Write(job)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || n <= 0 {
+		t.Fatalf("Write: %d, %v, want the deadline", n, err)
 	}
-	silent := option(unix.IPPROTO_TCP, unix.TCP_KEEPIDLE)*time.Second +
-		option(unix.IPPROTO_TCP, unix.TCP_KEEPINTVL)*option(unix.IPPROTO_TCP, unix.TCP_KEEPCNT)*time.Second
-	if silent == 0 || silent > tcpport.Notice {
-		t.Errorf("a silent line ends after %v", silent)
+	got := make(chan int64, 1)
+	go func() {
+		n, _ := io.Copy(io.Discard, peer)
+		got <- n
+	}()
+	_ = p.SetWriteDeadline(time.Now().Add(6 * patience))
+	if m, err := p.Write(job[n:]); n+m != len(job) || err != nil {
+		t.Errorf("the rest: %d, %v", m, err)
 	}
-	if unanswered := option(unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT) * time.Millisecond; unanswered == 0 || unanswered > tcpport.Notice {
-		t.Errorf("unanswered bytes end the connection after %v", unanswered)
+	_ = p.Close()
+	if all := <-got; all != int64(len(job)) {
+		t.Errorf("the printer got %d of %d bytes", all, len(job))
 	}
 }
 

@@ -37,7 +37,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
 	var units []*unit
 	var errs []error
-	names, taken := make(map[string]bool), make(map[string]string)
+	names, lines := make(map[string]bool), make(lines)
 	for i, c := range cfg {
 		label := strings.TrimSpace(c.Name)
 		if label == "" {
@@ -53,15 +53,17 @@ func build(cfg []Config, reg *drivers.Registry) ([]*unit, error) {
 			bad("name", errors.New("is used by another device"))
 		}
 		names[c.Name] = true
-		checkPort(c, taken, bad)
-		if u := makeUnit(c, reg, bad); u != nil {
+		checkPort(c, bad)
+		u := makeUnit(c, reg, bad)
+		if u != nil {
 			units = append(units, u)
 		}
+		lines.take(c, u, bad)
 	}
 	return units, errors.Join(errs...)
 }
 
-func checkPort(c Config, taken map[string]string, bad func(string, error)) {
+func checkPort(c Config, bad func(string, error)) {
 	if c.Port.Line == nil {
 		bad("port", errors.New("is missing"))
 		return
@@ -73,13 +75,7 @@ func checkPort(c Config, taken map[string]string, bad func(string, error)) {
 			field += "." + pe.Field
 		}
 		bad(field, err)
-		return
 	}
-	field, key := c.Port.key()
-	if other, used := taken[key]; used {
-		bad("port."+field, fmt.Errorf("%s is used by device %s", key, other))
-	}
-	taken[key] = c.Name
 }
 
 // checkSpeaks refuses a kind over a type of line that it does not speak.
@@ -94,7 +90,11 @@ func checkSpeaks(c Config, kind drivers.Kind, bad func(string, error)) {
 			speaks = append(speaks, string(lt.name))
 		}
 	}
-	bad("port.type", fmt.Errorf("%s does not speak over %s, only over %s", kind.Name, t, strings.Join(speaks, ", ")))
+	field := "port.type"
+	if c.Port.Remote() {
+		field = "port.line"
+	}
+	bad(field, fmt.Errorf("%s does not speak over %s, only over %s", kind.Name, t, strings.Join(speaks, ", ")))
 }
 
 func makeUnit(c Config, reg *drivers.Registry, bad func(string, error)) *unit {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"yipiao/drivers/port/bridgeport"
 	"yipiao/drivers/port/lpport"
 	"yipiao/drivers/port/serialport"
 	"yipiao/drivers/port/tcpport"
@@ -40,6 +41,10 @@ func TestConfigErrorsNameDeviceAndField(t *testing.T) {
 		})},
 		{"and the other way", "gate-1", "port.type", "wedge does not speak over serial, only over evdev", with(func(c *devices.Config) { c.Kind = "wedge" })},
 		{"bad address", "gate-1", "port.address", "host:port", with(func(c *devices.Config) { c.Port.Line = tcpport.Config{Address: "printer"} })},
+		{"a bridge without a name", "gate-1", "port.name", "printer-1", with(func(c *devices.Config) { c.Port.Line = bridgeport.Config{Address: "a:1"} })},
+		{"a bridge to another line", "gate-1", "port.line", "linescan does not speak over hid", with(func(c *devices.Config) {
+			c.Port.Line = bridgeport.Config{Address: "a:1", Name: "b", Line: "hid"}
+		})},
 		{"bad speed", "gate-1", "port.baud", "256000", with(func(c *devices.Config) { c.Port = serial(serialport.Config{Path: "/dev/b", Baud: 256000}) })},
 		{"unknown setting", "gate-1", "settings", `"unti"`, with(func(c *devices.Config) {
 			c.Kind, c.Settings = "lotgate", json.RawMessage(`{"unti":1}`)
@@ -69,6 +74,20 @@ func TestEverythingThatIsWrongIsReported(t *testing.T) {
 	}, nil, quiet())
 	if err == nil || !strings.Contains(err.Error(), "device a: kind") || !strings.Contains(err.Error(), "device b: port.baud") {
 		t.Errorf("%v, want both", err)
+	}
+}
+
+// TestAPortOfABridgeIsUsedOnce: another name of the same bridge is another port.
+func TestAPortOfABridgeIsUsedOnce(t *testing.T) {
+	device := func(name, port string) devices.Config {
+		return devices.Config{Name: name, Kind: "linescan", Port: devices.Port{Line: bridgeport.Config{Address: "10.0.0.9:8447", Name: port}}}
+	}
+	if _, err := devices.New([]devices.Config{device("a", "scanner-1"), device("b", "scanner-2")}, nil, quiet()); err != nil {
+		t.Error(err)
+	}
+	_, err := devices.New([]devices.Config{device("a", "scanner-1"), device("b", "scanner-1")}, nil, quiet())
+	if err == nil || !strings.Contains(err.Error(), "device b: port.name: 10.0.0.9:8447/scanner-1 is used by device a") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"yipiao/drivers"
 	"yipiao/drivers/all"
 	"yipiao/drivers/port"
+	"yipiao/drivers/port/bridgeport"
 )
 
 // Standard returns a registry with every protocol of this build.
@@ -30,6 +31,7 @@ type Set struct {
 	units  []*unit
 	byName map[string]*unit
 	open   func(context.Context, Port) (port.Port, error)
+	trust  *bridgeport.Trust // nil: no bridge is used
 
 	healthMu sync.Mutex // one health callback at a time; guards the field below
 	onHealth func(Status)
@@ -45,7 +47,8 @@ func New(cfg []Config, reg *drivers.Registry, log *slog.Logger) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{log: log, units: units, byName: make(map[string]*unit), open: openPort}
+	s := &Set{log: log, units: units, byName: make(map[string]*unit)}
+	s.open = s.openPort
 	for _, u := range units {
 		u.log = log.With("device", u.cfg.Name)
 		u.health = s.tellHealth
@@ -53,6 +56,9 @@ func New(cfg []Config, reg *drivers.Registry, log *slog.Logger) (*Set, error) {
 	}
 	return s, nil
 }
+
+// Trust says how bridges are spoken to; call it before Run where a device has a port behind one.
+func (s *Set) Trust(t bridgeport.Trust) { s.trust = &t }
 
 // OnHealth sets what is called when something of a device has changed that people want to know: state, note,
 // firmware, number, or what a printer says; call it before Run. Calls come one at a time, each device's in
@@ -78,7 +84,7 @@ func (s *Set) Run(ctx context.Context) error {
 	for i, u := range s.units {
 		wait := newBackoff(uint64(time.Now().UnixNano()), uint64(i))
 		all.Go(func() {
-			u.supervise(ctx, s.open, wait)
+			u.supervise(ctx, u.opener(s.open), wait)
 			u.queue.close()
 		})
 		all.Go(u.queue.deliver)

@@ -64,8 +64,8 @@ func newVenue(t *testing.T) *venue {
 	scan, gate := filepath.Join(dir, "scanner-1"), filepath.Join(dir, "gate-1")
 	quiet := slog.New(slog.DiscardHandler)
 	sims, err := bench.New(bench.Config{Devices: []bench.DeviceConfig{
-		{Name: "scanner-1", PTY: scan, Scanner: &scanner.Settings{AIM: "]Q1"}},
-		{Name: "gate-1", PTY: gate, Turnstile: &turnstile.Settings{Walk: 50 * time.Millisecond}},
+		{Name: "scanner-1", PTY: scan, Settings: scanner.Settings{AIM: "]Q1"}},
+		{Name: "gate-1", PTY: gate, Settings: turnstile.Settings{Walk: 50 * time.Millisecond}},
 	}}, quiet)
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 
 	"yipiao/drivers"
 	"yipiao/drivers/port"
+	"yipiao/drivers/port/bridgeport"
 	"yipiao/drivers/port/evdevport"
 	"yipiao/drivers/port/hidport"
 	"yipiao/drivers/port/lpport"
@@ -19,13 +20,14 @@ import (
 )
 
 // A Port says which line to open. In the configuration it is one object: "type" is serial (which may be left
-// out), hid, evdev, lp or tcp, and the other keys are those of that type's own Config:
+// out), hid, evdev, lp, tcp or bridge, and the other keys are those of that type's own Config:
 //
 //	{"path": "/dev/serial/by-id/…", "baud": 115200}
 //	{"type": "hid", "path": "1-1.2:1.0"}            or "vendor", "product", "serial"
 //	{"type": "evdev", "path": "/dev/input/by-id/…-event-kbd"}
 //	{"type": "lp", "path": "/dev/usb/lp0"}          or "usb": "1-1.3:1.0"
 //	{"type": "tcp", "address": "192.168.1.20:9100"}
+//	{"type": "bridge", "address": "192.168.1.31:8447", "name": "printer-1", "line": "lp"}   a port of another machine
 type Port struct {
 	// Line is a Config of one of the packages below drivers/port; nil where the configuration has none.
 	Line Line
@@ -43,6 +45,10 @@ type lineType struct {
 	decode func(raw json.RawMessage) (Line, error)
 }
 
+// bridgeType is the type of a line that leads to a line of one of the other types on another machine: a driver
+// notices no difference, so that Type is that other one.
+const bridgeType drivers.PortType = "bridge"
+
 // lineTypes in the order in which a message names them.
 var lineTypes = []lineType{
 	{drivers.PortSerial, decode[serialport.Config]},
@@ -50,6 +56,7 @@ var lineTypes = []lineType{
 	{drivers.PortEvdev, decode[evdevport.Config]},
 	{drivers.PortLP, decode[lpport.Config]},
 	{drivers.PortTCP, decode[tcpport.Config]},
+	{bridgeType, decode[bridgeport.Config]},
 }
 
 // decode reads a Config strictly; "type" is not its own.
@@ -114,16 +121,20 @@ func (p Port) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	b, err := json.Marshal(p.Line)
-	if t := p.Type(); err == nil && t != drivers.PortSerial {
+	t := p.Type()
+	if p.Remote() {
+		t = bridgeType
+	}
+	if err == nil && t != drivers.PortSerial {
 		b = fmt.Appendf(nil, `{"type":%q,%s`, t, b[1:])
 		b = bytes.Replace(b, []byte(",}"), []byte("}"), 1) // a Config without any value
 	}
 	return b, err
 }
 
-// Type says what sort of line it is; "" for none.
+// Type says what sort of line it is, of a bridge what it leads to; "" for none.
 func (p Port) Type() drivers.PortType {
-	switch p.Line.(type) {
+	switch c := p.Line.(type) {
 	case serialport.Config:
 		return drivers.PortSerial
 	case hidport.Config:
@@ -134,8 +145,16 @@ func (p Port) Type() drivers.PortType {
 		return drivers.PortLP
 	case tcpport.Config:
 		return drivers.PortTCP
+	case bridgeport.Config:
+		return drivers.PortType(c.Speaks())
 	}
 	return ""
+}
+
+// Remote reports whether the line is on another machine, behind a bridge.
+func (p Port) Remote() bool {
+	_, far := p.Line.(bridgeport.Config)
+	return far
 }
 
 // String is the line as a technician writes it; "" for none.
@@ -186,12 +205,14 @@ func (p Port) key() (field, key string) {
 		return "vendor", c.String()
 	case tcpport.Config:
 		return "address", c.Address
+	case bridgeport.Config:
+		return "name", c.Address + "/" + c.Name
 	}
 	return "", ""
 }
 
-// openPort opens a validated line.
-func openPort(ctx context.Context, p Port) (port.Port, error) {
+// Open opens a validated line of this machine.
+func (p Port) Open(ctx context.Context) (port.Port, error) {
 	switch c := p.Line.(type) {
 	case serialport.Config:
 		return opened(serialport.Open(c))
@@ -204,7 +225,19 @@ func openPort(ctx context.Context, p Port) (port.Port, error) {
 	case tcpport.Config:
 		return opened(tcpport.Open(ctx, c))
 	}
-	return nil, errors.New("no port is configured")
+	return nil, errors.New("no port of this machine is configured")
+}
+
+// openPort opens a validated line of this machine or of another.
+func (s *Set) openPort(ctx context.Context, p Port) (port.Port, error) {
+	c, far := p.Line.(bridgeport.Config)
+	switch {
+	case !far:
+		return p.Open(ctx)
+	case s.trust == nil:
+		return nil, errors.New("this station has no certificate for a bridge")
+	}
+	return opened(bridgeport.Open(ctx, c, *s.trust))
 }
 
 // opened keeps a nil *P out of the interface, where it would not be nil.

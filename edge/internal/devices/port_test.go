@@ -24,6 +24,8 @@ func TestPortInTheConfiguration(t *testing.T) {
 		{`{"type":"lp","path":"lp0"}`, "lp lp0", drivers.PortLP, "lp /etc/y/lp0"},
 		{`{"type":"lp","usb":"1-1.2:1.0"}`, "lp usb 1-1.2:1.0", drivers.PortLP, ""},
 		{`{"type":"tcp","address":"10.0.0.5:9100"}`, "tcp 10.0.0.5:9100", drivers.PortTCP, ""},
+		{`{"type":"bridge","address":"10.0.0.9:8447","name":"printer-1","line":"lp"}`, "bridge 10.0.0.9:8447 printer-1", drivers.PortLP, ""},
+		{`{"type":"bridge","address":"10.0.0.9:8447","name":"scanner-1"}`, "bridge 10.0.0.9:8447 scanner-1", drivers.PortSerial, ""},
 	} {
 		var p devices.Port
 		if err := json.Unmarshal([]byte(c.text), &p); err != nil {
@@ -45,13 +47,14 @@ func TestPortInTheConfiguration(t *testing.T) {
 
 func TestPortThatCannotBeRead(t *testing.T) {
 	for text, says := range map[string]string{
-		`{"type":"usb"}`:                          `port.type: "usb" is not one of serial, hid, evdev, lp, tcp`,
-		`{"path":"/dev/a","bauds":1}`:             `"bauds"`,
-		`{"type":"tcp","path":"/dev/a"}`:          `type tcp: json: unknown field "path"`,
-		`{"type":"tcp","address":"a:1","baud":1}`: `"baud"`,
-		`{"path":"/dev/a","baud":"fast"}`:         "port.baud: a string cannot be used",
-		`{"type":5}`:                              "port.type: a number cannot be used",
-		`"/dev/a"`:                                "port",
+		`{"type":"usb"}`:                                               `port.type: "usb" is not one of serial, hid, evdev, lp, tcp, bridge`,
+		`{"path":"/dev/a","bauds":1}`:                                  `"bauds"`,
+		`{"type":"tcp","path":"/dev/a"}`:                               `type tcp: json: unknown field "path"`,
+		`{"type":"tcp","address":"a:1","baud":1}`:                      `"baud"`,
+		`{"path":"/dev/a","baud":"fast"}`:                              "port.baud: a string cannot be used",
+		`{"type":"bridge","address":"a:1","name":"b","path":"/dev/a"}`: `"path"`,
+		`{"type":5}`: "port.type: a number cannot be used",
+		`"/dev/a"`:   "port",
 	} {
 		var p devices.Port
 		if err := json.Unmarshal([]byte(text), &p); err == nil || !strings.Contains(err.Error(), says) {

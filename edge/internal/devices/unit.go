@@ -22,6 +22,7 @@ type unit struct {
 	log    *slog.Logger
 	health func(Status)
 	queue  *queue
+	shares *shared // the line that it shares with other devices, nil for a line of its own
 
 	mu     sync.Mutex // guards the fields below
 	status Status
@@ -30,6 +31,8 @@ type unit struct {
 	newRun bool   // no Up has been told since the driver started
 	told   bool   // an Up has been told, and no end of that run
 	alarms map[drivers.AlarmKind]drivers.Alarm
+	own    drivers.Health // what the driver said last; State is "" before that
+	crowd  string         // what is wrong with the line it shares, "" for nothing
 }
 
 const neverOpened = "not opened yet"
@@ -166,7 +169,8 @@ func (u *unit) takeHealth(h drivers.Health) {
 	if !h.LastGood.IsZero() {
 		u.status.LastGood = h.LastGood
 	}
-	if !u.change(h.State, h.Note) && named {
+	u.own = h
+	if !u.change(u.judged()) && named {
 		u.queue.put(u.status)
 	}
 	usable := h.State != drivers.StateLost
@@ -182,6 +186,24 @@ func (u *unit) takeHealth(h drivers.Health) {
 	u.newRun, u.told = false, true
 }
 
+// judged is the driver's word, and what is wrong with the line of a device that is well. It is called under mu.
+func (u *unit) judged() (drivers.State, string) {
+	if u.own.State == drivers.StateOK && u.crowd != "" {
+		return drivers.StateAttention, u.crowd
+	}
+	return u.own.State, u.own.Note
+}
+
+// crowded notes that the line it shares is overbooked, or no more ("").
+func (u *unit) crowded(note string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.crowd = note
+	if u.own.State != "" {
+		u.change(u.judged())
+	}
+}
+
 // upEvent is called under mu.
 func (u *unit) upEvent(newRun bool) Up {
 	e := Up{NewRun: newRun}
@@ -194,6 +216,7 @@ func (u *unit) upEvent(newRun bool) Up {
 // lose notes that the port cannot be opened or that the driver has failed.
 func (u *unit) lose(why string) {
 	u.mu.Lock()
+	u.own = drivers.Health{}
 	u.change(drivers.StateLost, why)
 	u.mu.Unlock()
 	u.end(why)

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type Permission string
 const (
 	MayCheck Permission = "check" // ask for entries and exits at its lanes
 	MayRead  Permission = "read"  // read state, digests and lane events: for tools
+	// MayBridge is to offer its ports to the station (yipiao bridge); it comes with a certificate and no token.
+	MayBridge Permission = "bridge"
 )
 
 // A Device is a registry row.
@@ -48,7 +51,7 @@ type Device struct {
 	Name      string       `json:"name"`
 	Lanes     []string     `json:"lanes"`
 	May       []Permission `json:"may"`
-	Token     ticket.Hash  `json:"token"` // SHA-256/128 of the token; the token itself is kept nowhere
+	Token     ticket.Hash  `json:"token"` // SHA-256/128 of the token, which is kept nowhere; zero: it has a certificate
 	CreatedMs int64        `json:"created_ms"`
 	RevokedMs int64        `json:"revoked_ms,omitempty"`
 }
@@ -81,11 +84,13 @@ type Fleet struct {
 	hashing sync.Mutex // one password at a time: each takes 19 MiB
 
 	mu       sync.Mutex              // guards the fields below
-	devices  map[ticket.Hash]*Device // by token hash; rows are replaced, never changed
+	devices  map[string]*Device      // by id; rows are replaced, never changed
+	tokens   map[ticket.Hash]*Device // the same by token hash, where they have one
 	accounts map[string]*account
 	tries    map[string]*tries
 	sessions map[string]session
-	health   map[string]Health // by registry id, since the start
+	health   map[string]Health   // by registry id, since the start
+	invited  map[string]*invited // by the id of the code
 }
 
 const (
@@ -96,15 +101,16 @@ const (
 // Open loads the registry.
 func Open(store Store, now func() time.Time) (*Fleet, error) {
 	f := &Fleet{
-		store: store, now: now, devices: make(map[ticket.Hash]*Device), accounts: make(map[string]*account),
+		store: store, now: now, devices: make(map[string]*Device), tokens: make(map[ticket.Hash]*Device), accounts: make(map[string]*account),
 		tries: make(map[string]*tries), sessions: make(map[string]session), health: make(map[string]Health),
+		invited: make(map[string]*invited),
 	}
 	err := store.EachLocal(devicePrefix, func(_ string, decode func(any) error) error {
 		d := &Device{}
 		if err := decode(d); err != nil {
 			return err
 		}
-		f.devices[d.Token] = d
+		f.put(d)
 		return nil
 	})
 	if err == nil {
@@ -125,8 +131,8 @@ func Open(store Store, now func() time.Time) (*Fleet, error) {
 
 // AddDevice registers a device and returns its row and its token, which is shown once and kept nowhere.
 func (f *Fleet) AddDevice(name string, lanes []string, may []Permission) (Device, string, error) {
-	if strings.TrimSpace(name) == "" || len(name) > 60 {
-		return Device{}, "", &ticket.FieldError{Field: "name", Want: "1–60 字节的名称 (1 to 60 bytes)", Code: "bad_device_name"}
+	if err := checkName(name); err != nil {
+		return Device{}, "", err
 	}
 	for _, p := range may {
 		if p != MayCheck && p != MayRead {
@@ -137,60 +143,96 @@ func (f *Fleet) AddDevice(name string, lanes []string, may []Permission) (Device
 	if err != nil {
 		return Device{}, "", err
 	}
-	id := make([]byte, 5)
-	if _, err := rand.Read(id); err != nil {
-		return Device{}, "", fmt.Errorf("fleet: %w", err)
+	id, err := newID()
+	if err != nil {
+		return Device{}, "", err
 	}
-	d := &Device{
-		ID: "d" + hex.EncodeToString(id), Name: name, Lanes: lanes, May: may, Token: tokenHash(token),
-		CreatedMs: f.now().UnixMilli(),
-	}
+	d := &Device{ID: id, Name: name, Lanes: lanes, May: may, Token: tokenHash(token), CreatedMs: f.now().UnixMilli()}
 	if err := f.store.PutLocal(devicePrefix+d.ID, d); err != nil {
 		return Device{}, "", fmt.Errorf("fleet: add device: %w", err)
 	}
 	f.mu.Lock()
-	f.devices[d.Token] = d
+	f.put(d)
 	f.mu.Unlock()
 	return *d, token, nil
+}
+
+// put is called under mu, or before anybody else knows f.
+func (f *Fleet) put(d *Device) {
+	f.devices[d.ID] = d
+	if d.Token != (ticket.Hash{}) {
+		f.tokens[d.Token] = d
+	}
+}
+
+func checkName(name string) error {
+	if strings.TrimSpace(name) == "" || len(name) > 60 {
+		return &ticket.FieldError{Field: "name", Want: "1–60 字节的名称 (1 to 60 bytes)", Code: "bad_device_name"}
+	}
+	return nil
+}
+
+// newID is d and ten hexadecimal digits.
+func newID() (string, error) {
+	id := make([]byte, 5)
+	if _, err := rand.Read(id); err != nil {
+		return "", fmt.Errorf("fleet: %w", err)
+	}
+	return "d" + hex.EncodeToString(id), nil
 }
 
 // Device finds the device of a token. A revoked one is found too; Permitted refuses it.
 func (f *Fleet) Device(token string) (*Device, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d, ok := f.devices[tokenHash(token)]
+	d, ok := f.tokens[tokenHash(token)]
 	return d, ok
+}
+
+// Known finds the device with an id, also a revoked one.
+func (f *Fleet) Known(id string) (*Device, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	d, ok := f.devices[id]
+	return d, ok
+}
+
+// Devices are all that were ever registered, by name.
+func (f *Fleet) Devices() []Device {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]Device, 0, len(f.devices))
+	for _, d := range f.devices {
+		all = append(all, *d)
+	}
+	slices.SortFunc(all, func(a, b Device) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
+	return all
 }
 
 // DeviceName is the name of a registered device, "" for an id that nobody has.
 func (f *Fleet) DeviceName(id string) string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, d := range f.devices {
-		if d.ID == id {
-			return d.Name
-		}
+	d, ok := f.Known(id)
+	if !ok {
+		return ""
 	}
-	return ""
+	return d.Name
 }
 
 // Revoke withdraws a device by id, at once and durably.
 func (f *Fleet) Revoke(id string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for token, d := range f.devices {
-		if d.ID != id {
-			continue
-		}
-		gone := *d
-		gone.RevokedMs = f.now().UnixMilli()
-		if err := f.store.PutLocal(devicePrefix+id, &gone); err != nil {
-			return fmt.Errorf("fleet: revoke: %w", err)
-		}
-		f.devices[token] = &gone
-		return nil
+	d, ok := f.devices[id]
+	if !ok {
+		return &ticket.FieldError{Field: "id", Want: "已登记的设备编号 (a registered device)", Code: "unknown_device"}
 	}
-	return &ticket.FieldError{Field: "id", Want: "已登记的设备编号 (a registered device)", Code: "unknown_device"}
+	gone := *d
+	gone.RevokedMs = f.now().UnixMilli()
+	if err := f.store.PutLocal(devicePrefix+id, &gone); err != nil {
+		return fmt.Errorf("fleet: revoke: %w", err)
+	}
+	f.put(&gone)
+	return nil
 }
 
 func tokenHash(token string) ticket.Hash {

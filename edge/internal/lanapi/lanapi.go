@@ -55,8 +55,10 @@ type Config struct {
 	Digests  func(ctx context.Context) (any, error)
 	Ticket   func(id ticket.TicketID) (any, bool)
 	Acted    func(who, what, about string) // an operator did something: journal it
-	Changed  func([]fleet.Change) // a handheld's state: journal it
+	Changed  func([]fleet.Change)          // a handheld's state: journal it
 	Backups  Backups
+	Bridges  Bridges
+	Tests    DeviceTests
 	Log      *slog.Logger
 }
 
@@ -77,6 +79,8 @@ func Mount(app fiber.Router, cfg Config) {
 	v1.Get("/digests", a.reader(a.digests))
 	v1.Get("/events", a.reader(a.events))
 	v1.Get("/tickets/:id", a.reader(a.ticket))
+	a.mountBridges(v1)
+	a.mountDeviceTests(v1)
 }
 
 // A problem is an answer that is not the one asked for.

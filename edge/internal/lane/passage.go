@@ -46,9 +46,13 @@ func (l *Lane) ended(ctx context.Context, p drivers.Passage) {
 	if p.Permit != l.permit || !l.m.busy {
 		return // of a permit that was settled otherwise
 	}
-	how := ledger.Passed
-	if p.Outcome == drivers.Lapsed {
+	how := ledger.Uncertain
+	switch p.Outcome {
+	case drivers.Passed:
+		how = ledger.Passed
+	case drivers.Lapsed:
 		how = ledger.Lapsed
+	case drivers.Unknown:
 	}
 	l.finish(l.end(ctx, l.grant, how), how)
 }

@@ -113,6 +113,8 @@ func stateMark(s webui.Speaker, state string) mark {
 	switch base {
 	case "backup_made":
 	case "ok", "attention", "lost", "online", "backup", "extreme", "unknown", "started", "account_added", "device_added",
+		"device_tested", "gate_test_opened", "gate_test_passed", "gate_test_lapsed", "gate_test_passage_unknown", "gate_test_cancelled",
+		"gate_test_device_lost", "gate_test_gate_busy", "gate_test_gate_refused", "gate_test_gate_no_answer", "test_page_printed",
 		"restored", "registration_revoked", "registration_restored",
 		desk.ShiftOpened, desk.ShiftClosed, desk.StateUnreadable, "alarm_forced", "alarm_tailgate", "alarm_fire", "alarm_fault", "alarm_free",
 		"identified", "paper_ok", "paper_low", "paper_out", "ribbon_ok", "ribbon_low", "ribbon_out", "cover_open", "cutter_jammed",

@@ -17,12 +17,20 @@ import (
 	"yipiao/sync/ticket"
 )
 
-// CodeLife is how long an enrolment code may be used.
-const CodeLife = 30 * time.Minute
+// Lives of one-time codes.
+const (
+	CodeLife       = 30 * time.Minute // of one that makes a machine a station
+	DeviceCodeLife = 10 * time.Minute // of one that makes a program a device of a station
+)
+
+// Prefixes of codes; each stands for a purpose and a version of the format.
+const (
+	stationCode = "E1"
+	deviceCode  = "D1"
+)
 
 const (
-	codePrefix = "E1" // format version
-	codeRandom = 10   // bytes: 80 random bits
+	codeRandom = 10 // bytes: 80 random bits
 	codeBytes  = ticket.HashSize + codeRandom
 	codeChars  = (codeBytes*8 + 4) / 5
 	// Crockford's alphabet has no I, L, O, U; the check alphabet has five symbols more (modulo 37).
@@ -30,18 +38,29 @@ const (
 	checkAlphabet = codeAlphabet + "*~$=U"
 )
 
-// A Code is the one-time code with which a machine becomes a station: whom to call, whom to trust,
-// and a secret. Its text is E1/<address>/<groups of five characters>, the last of them a check
-// character (architecture.md section 5, rule 2).
+// A Code is the one-time code with which a machine becomes a station, or a program a device of one: whom to
+// call, whom to trust, and a secret. Its text is E1 (station) or D1 (device), /<address>/<groups of five
+// characters>, the last of them a check character (architecture.md section 5, rules 2 and 3).
 type Code struct {
-	Address string      // host:port of the cloud's sync listener
-	Root    ticket.Hash // SHA-256/128 of the deployment root
+	Address string      // host:port of the cloud's sync listener; of a device's code the station's LAN listener
+	Root    ticket.Hash // SHA-256/128 of the deployment root; of a device's code of the site authority
 	Random  [codeRandom]byte
+
+	prefix string
 }
 
-// NewCode makes a code with random bits from random; nil takes the machine's.
+// NewCode makes a station's code with random bits from random; nil takes the machine's.
 func NewCode(address string, root ticket.Hash, random io.Reader) (Code, error) {
-	c := Code{Address: strings.ToLower(address), Root: root}
+	return newCode(stationCode, address, root, random)
+}
+
+// NewDeviceCode makes a device's code with random bits from the machine.
+func NewDeviceCode(address string, site ticket.Hash) (Code, error) {
+	return newCode(deviceCode, address, site, nil)
+}
+
+func newCode(prefix, address string, root ticket.Hash, random io.Reader) (Code, error) {
+	c := Code{Address: strings.ToLower(address), Root: root, prefix: prefix}
 	if err := checkAddress(c.Address); err != nil {
 		return Code{}, err
 	}
@@ -71,7 +90,7 @@ func (c Code) String() string {
 	for ; len(chars) > 5; chars = chars[5:] {
 		groups = append(groups, chars[:5])
 	}
-	return codePrefix + "/" + c.Address + "/" + strings.Join(append(groups, chars), "-")
+	return c.prefix + "/" + c.Address + "/" + strings.Join(append(groups, chars), "-")
 }
 
 // check is the address and the characters, read as one number, modulo 37.
@@ -86,13 +105,18 @@ func (c Code) check(chars string) int {
 	return n
 }
 
-// ParseCode reads a code as people type it: any case, with or without the hyphens, O for 0, I or L
+// ParseCode reads a station's code as people type it: any case, with or without the hyphens, O for 0, I or L
 // for 1. The error is a *ticket.FieldError that names what is wrong.
-func ParseCode(text string) (Code, error) {
-	var c Code
+func ParseCode(text string) (Code, error) { return parseCode(stationCode, text) }
+
+// ParseDeviceCode reads a device's code, as ParseCode does a station's.
+func ParseDeviceCode(text string) (Code, error) { return parseCode(deviceCode, text) }
+
+func parseCode(prefix, text string) (Code, error) {
+	c := Code{prefix: prefix}
 	parts := strings.Split(strings.TrimSpace(text), "/")
-	if len(parts) != 3 || !strings.EqualFold(parts[0], codePrefix) {
-		return c, codeError("E1/地址:端口/字符组 (E1/address:port/groups)", "bad_enrol_code_shape")
+	if len(parts) != 3 || !strings.EqualFold(parts[0], prefix) {
+		return Code{}, codeError(prefix+"/地址:端口/字符组 ("+prefix+"/address:port/groups)", "bad_enrol_code_shape")
 	}
 	c.Address = strings.ToLower(parts[1])
 	if err := checkAddress(c.Address); err != nil {
@@ -120,7 +144,7 @@ func checkAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	n, perr := strconv.ParseUint(port, 10, 16)
 	if err != nil || host == "" || strings.ContainsAny(host, "/ ") || perr != nil || n == 0 {
-		return codeError("云端地址为 主机:端口 (the cloud's address as host:port)", "bad_enrol_code_address")
+		return codeError("地址为 主机:端口 (an address as host:port)", "bad_enrol_code_address")
 	}
 	return nil
 }
@@ -131,16 +155,27 @@ func (c Code) ID() string { return hex.EncodeToString(c.half("yipiao enrol id v1
 // Secret is the half that is never sent.
 func (c Code) Secret() []byte { return c.half("yipiao enrol secret v1\x00") }
 
+// half keeps a device's code from ever passing for a station's.
 func (c Code) half(label string) []byte {
+	if c.prefix == deviceCode {
+		label = "device " + label
+	}
 	sum := sha256.Sum256(append([]byte(label), c.Random[:]...))
 	return sum[:]
 }
 
 // Proof is what wire.EnrolRequest.Proof carries: it binds both signing requests to the code.
 func Proof(secret, stationCSR, siteCSR []byte) []byte {
+	return proof(secret, "yipiao enrol v1\x00", stationCSR, siteCSR)
+}
+
+// DeviceProof binds a device's signing request to its code.
+func DeviceProof(secret, csr []byte) []byte { return proof(secret, "yipiao device v1\x00", csr) }
+
+func proof(secret []byte, label string, csrs ...[]byte) []byte {
 	m := hmac.New(sha256.New, secret)
-	m.Write([]byte("yipiao enrol v1\x00"))
-	for _, csr := range [][]byte{stationCSR, siteCSR} {
+	m.Write([]byte(label))
+	for _, csr := range csrs {
 		m.Write(binary.BigEndian.AppendUint32(nil, uint32(len(csr))))
 		m.Write(csr)
 	}
