@@ -9,7 +9,7 @@ PKGS := ./...
 RACE := ./edge/... ./sync/... ./drivers/... ./firmware-sim/...
 export CGO_ENABLED ?= 1
 
-.PHONY: help run clean-data build test unit race e2e crash sim sim-mutants hil lint lint-full fuzz soak soak-journal bench bench-peers model deps deps-test tidy shots
+.PHONY: help run clean-data build test unit race e2e crash sim sim-mutants hil lint lint-full fuzz soak soak-journal bench bench-peers bench-devices model deps deps-test tidy shots
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -88,6 +88,11 @@ soak-journal: ## the journal's crash loop for many seeds (SEEDS=600)
 
 bench: build ## measure the station (5 minutes); a table, and JSON lines in var/bench/station.jsonl
 	$(BIN)/yipiao bench --dir $(VAR) --out $(VAR)/bench/station.jsonl
+
+bench-devices: build ## 16 lanes on paced lines, 10,000 plug cycles, a million frames of garbage (4 minutes); var/bench/devices.jsonl
+	@mkdir -p $(VAR)/bench
+	$(BIN)/yipiao bench --dir $(VAR) --only devices --out $(VAR)/bench/devices.jsonl
+	YIPIAO_ENDURANCE=$(abspath $(VAR))/bench/devices.jsonl $(GO) test -count=1 -v -timeout 20m -run 'PlugCycles|Garbage$$' ./edge/internal/devices
 
 bench-peers: build ## the same checks by station, Redis and PostgreSQL in turn; var/bench/peers.jsonl
 	@./.ci/deps bench

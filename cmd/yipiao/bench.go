@@ -36,14 +36,14 @@ type benchSection struct {
 func benchSections() []benchSection {
 	return []benchSection{
 		{"gates", (*benchRun).gates}, {"checks", (*benchRun).checks}, {"slow", (*benchRun).slow},
-		{"million", (*benchRun).million}, {"peers", (*benchRun).peers},
+		{"million", (*benchRun).million}, {"peers", (*benchRun).peers}, {"devices", (*benchRun).devices},
 	}
 }
 
 func cmdBench(ctx context.Context, t *tool, args []string) error {
 	fs := t.flags("bench")
 	out := fs.String("out", "", "write one JSON line per figure to this `file`")
-	only := fs.String("only", "gates,checks,slow,million", "`sections` to run: gates, checks, slow, million, peers")
+	only := fs.String("only", "gates,checks,slow,million", "`sections` to run: gates, checks, slow, million, peers, devices")
 	work := fs.String("work", "", "`directory` for the data; its disk is what is measured (default DIR/bench; for peers /var/tmp, which other accounts can reach)")
 	b := &benchRun{tool: t, began: time.Now()}
 	fs.DurationVar(&b.span, "span", 700*time.Millisecond, "length of one measurement")

@@ -91,51 +91,44 @@ func (b *benchRun) paced(ctx context.Context, s *benchSite, do asks, section, st
 // lanes measures 16 lanes from the last byte of a scan on the line to the permit at the gate. The simulated
 // lines are not paced, so that no wire time has to be taken off.
 func (b *benchRun) lanes(ctx context.Context, s *benchSite) error {
-	var simulated, devices, lanes []map[string]any
-	for i := range benchLanes {
-		scanner, gate := fmt.Sprintf("scanner-%d", i), fmt.Sprintf("gate-%d", i)
-		simulated = append(simulated,
-			map[string]any{"name": scanner, "kind": "scanner", "pty": filepath.Join(s.dir, scanner)},
-			map[string]any{"name": gate, "kind": "turnstile", "pty": filepath.Join(s.dir, gate), "visitor": "walk", "walk_ms": 20, "pass_ms": 20})
-		devices = append(devices,
-			map[string]any{"name": scanner, "kind": "linescan", "port": map[string]any{"path": filepath.Join(s.dir, scanner), "baud": 115200}},
-			map[string]any{"name": gate, "kind": "lotgate", "port": map[string]any{"path": filepath.Join(s.dir, gate), "baud": 115200}})
-		lanes = append(lanes, map[string]any{
-			"name": fmt.Sprintf("L%d", i), "groups": []int{1}, "entry": true, "scanner": scanner, "gate": gate, "permit_seconds": 5,
-		})
+	return b.scanning(ctx, s, 0, func(h *laneTimes, rawP99 float64) {
+		f := most("gates, 100,000 tickets", "scan in to gate command out, p99", "ms", h.total.quantile(0.99), 20)
+		f.Callers, f.P50, f.P99, f.P999, f.Note = benchLanes, h.total.quantile(0.5), h.total.quantile(0.99), h.total.quantile(0.999), "lines not paced: no wire time in it"
+		b.add(f.against(rawP99))
+	})
+}
+
+// scanning runs 16 lanes with simulated devices, all scanning at once, and hands over what was measured. baud
+// paces the simulated lines; 0 does not.
+func (b *benchRun) scanning(ctx context.Context, s *benchSite, baud int, judge func(h *laneTimes, rawP99 float64)) error {
+	simulated, err := s.layLanes(baud)
+	if err != nil {
+		return err
 	}
 	bench, stop, err := simulate(ctx, simulated)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := s.configure(devices, lanes); err != nil {
-		return err
-	}
 	return s.inside(ctx, nil, func(st *edge.Station) error {
 		if err := devicesUp(ctx, st); err != nil {
 			return err
 		}
-		b.say("%d lanes", benchLanes)
+		b.say("%d lanes at %d baud (0: not paced)", benchLanes, baud)
 		raw, err := b.raw.measure(ctx, b.span/2)
 		if err != nil {
 			return err
 		}
-		var h hist
-		var mu sync.Mutex
+		var h laneTimes
 		errs := make(chan error, benchLanes)
 		for i := range benchLanes {
 			go func() {
-				l := &scanLane{st, bench, i}
-				for k := range laneScans {
-					took, err := l.scan(ctx, s.codes[k*benchLanes+i])
-					if err != nil {
+				l := &scanLane{st, bench, i, baud}
+				for range laneScans {
+					if err := l.scan(ctx, s.fresh(), &h); err != nil {
 						errs <- fmt.Errorf("lane %d: %w", i, err)
 						return
 					}
-					mu.Lock()
-					h.add(took)
-					mu.Unlock()
 				}
 				errs <- nil
 			}()
@@ -145,11 +138,34 @@ func (b *benchRun) lanes(ctx context.Context, s *benchSite) error {
 				return err
 			}
 		}
-		f := most("gates, 100,000 tickets", "scan in to gate command out, p99", "ms", h.quantile(0.99), 20)
-		f.Callers, f.P50, f.P99, f.P999, f.Note = benchLanes, h.quantile(0.5), h.quantile(0.99), h.quantile(0.999), "lines not paced: no wire time in it"
-		b.add(f.against(raw.p99))
+		judge(&h, raw.p99)
 		return nil
 	})
+}
+
+// layLanes configures the station for 16 lanes and returns their simulated devices.
+func (s *benchSite) layLanes(baud int) (simulated []map[string]any, err error) {
+	at, gap := baud, 4
+	if baud == 0 {
+		at = 115200
+	}
+	if at >= 19200 {
+		gap = 2
+	}
+	var devices, lanes []map[string]any
+	for i := range benchLanes {
+		scanner, gate := fmt.Sprintf("scanner-%d", i), fmt.Sprintf("gate-%d", i)
+		simulated = append(simulated,
+			map[string]any{"name": scanner, "kind": "scanner", "pty": filepath.Join(s.dir, scanner), "baud": baud},
+			map[string]any{"name": gate, "kind": "turnstile", "pty": filepath.Join(s.dir, gate), "baud": baud, "visitor": "walk", "walk_ms": 20, "pass_ms": 20})
+		devices = append(devices,
+			map[string]any{"name": scanner, "kind": "linescan", "port": map[string]any{"path": filepath.Join(s.dir, scanner), "baud": at}},
+			map[string]any{"name": gate, "kind": "lotgate", "port": map[string]any{"path": filepath.Join(s.dir, gate), "baud": at}, "settings": map[string]any{"gap_ms": gap}})
+		lanes = append(lanes, map[string]any{
+			"name": fmt.Sprintf("L%d", i), "groups": []int{1}, "entry": true, "scanner": scanner, "gate": gate, "permit_seconds": 5,
+		})
+	}
+	return simulated, s.configure(devices, lanes)
 }
 
 // simulate runs simulated devices until stop is called.
@@ -202,40 +218,78 @@ func devicesUp(ctx context.Context, st *edge.Station) error {
 	})
 }
 
+// laneTimes are what lanes measure. It is safe for concurrent use.
+type laneTimes struct {
+	mu    sync.Mutex
+	total hist // from the last byte of the scan to the command at the gate
+	net   hist // without what the wire took
+	wire  hist
+}
+
+func (h *laneTimes) add(total, wire time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.total.add(total)
+	h.net.add(max(total-wire, 0))
+	h.wire.add(wire)
+}
+
 // A scanLane is one lane with its simulated scanner and gate.
 type scanLane struct {
 	st    *edge.Station
 	bench *sim.Bench
 	i     int
+	baud  int
 }
 
 // scan holds a ticket to the scanner, walks through, and waits until the station has recorded the passage.
-func (l *scanLane) scan(ctx context.Context, code string) (time.Duration, error) {
+func (l *scanLane) scan(ctx context.Context, code string, h *laneTimes) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	scanner, gate := fmt.Sprintf("scanner-%d", l.i), fmt.Sprintf("gate-%d", l.i)
 	dev, err := l.bench.Scanner(scanner)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	events := l.bench.Tape()
 	since := events.Last()
 	if err := dev.Scan(ctx, code); err != nil {
-		return 0, err
+		return err
 	}
 	sent, err := await(ctx, events, scanner, "sent", since)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	permit, err := await(ctx, events, gate, "permit", since)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	err = poll(ctx, "the passage was not recorded", func() bool {
+	h.add(permit.Time.Sub(sent.Time), l.onWire(events.Since(ctx, gate, since), sent, permit))
+	return poll(ctx, "the passage was not recorded", func() bool {
 		lane := l.st.Status().Lanes[l.i]
 		return lane.Passage == "passed" && lane.AtMs > permit.Time.UnixMilli()
 	})
-	return permit.Time.Sub(sent.Time), err
+}
+
+// silence is what Modbus asks for between two frames at 9600 baud, 3.5 characters.
+const silence = 4 * time.Millisecond
+
+// onWire is what the gate's line took between a scan and the gate's obeying: every frame on it, the poll that was
+// under way among them, and the silence before each request.
+func (l *scanLane) onWire(list []tape.Event, sent, permit tape.Event) (wire time.Duration) {
+	if l.baud == 0 {
+		return 0
+	}
+	for _, e := range list {
+		if e.Time.Before(sent.Time) || e.Time.After(permit.Time) {
+			continue
+		}
+		wire += time.Duration(len(e.Hex)/2*10) * time.Second / time.Duration(l.baud)
+		if e.Kind == tape.Received {
+			wire += silence
+		}
+	}
+	return wire
 }
 
 func await(ctx context.Context, t *tape.Tape, device, kind string, since uint64) (tape.Event, error) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"yipiao/edge"
@@ -26,6 +27,7 @@ type benchSite struct {
 	who        account
 	token      string
 	codes      []string
+	scanned    atomic.Int64 // of codes, from the first
 	proc       *proc
 }
 
@@ -151,3 +153,6 @@ func (s *benchSite) inside(ctx context.Context, change func(*edge.Config), use f
 	cancel()
 	return errors.Join(err, <-ended)
 }
+
+// fresh is a code that no scanner has read yet.
+func (s *benchSite) fresh() string { return s.codes[s.scanned.Add(1)-1] }

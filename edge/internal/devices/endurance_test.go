@@ -274,7 +274,8 @@ func TestGarbage(t *testing.T) {
 		pour(frames)
 		before.same(t, "frames of garbage, over "+strconv.Itoa(len(h.kinds))+" kinds", frames, hold(t))
 		for _, st := range h.set.Snapshot() {
-			if st.State == drivers.StateOK && st.Frames == 0 || st.Errors == 0 || st.Opens != 1 {
+			blind := st.Kind == "acatri" // it never answers, and its note says so
+			if st.State == drivers.StateOK && st.Frames == 0 && !blind || st.Errors == 0 || st.Opens != 1 {
 				t.Errorf("%+v after nothing but rubbish", st)
 			}
 			t.Logf("%-10s %-9s frames %d, errors %d, opens %d, %s", st.Name, st.State, st.Frames, st.Errors, st.Opens, st.Note)
