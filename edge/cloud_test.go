@@ -233,6 +233,8 @@ func (h *handTime) set(at time.Time, trusted bool) {
 
 func (h *handTime) Measured(int64, time.Time, time.Time) time.Duration { return 0 }
 
+func (h *handTime) Watch() (time.Duration, bool) { return 0, false }
+
 func (h *handTime) Floor(int64) {}
 
 // put brings a world's first entries into the store.

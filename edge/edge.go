@@ -66,6 +66,7 @@ type clockSource interface {
 	Now() (ms int64, offsetMs int32, trusted bool)
 	Measured(cloudMs int64, sent, got time.Time) (change time.Duration)
 	Floor(ms int64)
+	Watch() (by time.Duration, followed bool)
 }
 
 // New validates the configuration, opens journal and catalogue, and assembles everything. Nothing
@@ -157,6 +158,21 @@ func (s *Station) measured(cloudMs int64, sent, got time.Time) {
 	}
 	s.log.Warn("clock adjusted to the cloud's", "change_ms", change.Milliseconds())
 	s.note(ticket.FactClockAdjusted, ticket.Note{Subject: "clock", State: "measured", Value: change.Milliseconds()})
+}
+
+// watchClock says when somebody sets the machine's clock while the station runs.
+func (s *Station) watchClock() error {
+	by, followed := s.clock.Watch()
+	if by == 0 {
+		return nil
+	}
+	state := "jump_ignored"
+	if followed {
+		state = "ntp"
+	}
+	s.log.Warn("the machine's clock was set", "by_ms", by.Milliseconds(), "followed", followed)
+	s.note(ticket.FactClockAdjusted, ticket.Note{Subject: "clock", State: state, Value: by.Milliseconds()})
+	return nil
 }
 
 // note journals a fact that nobody waits for; a failing journal shows in every decision anyway.

@@ -25,6 +25,7 @@ func (s *Station) upkeep(ctx context.Context) error {
 		run   func() error
 	}{
 		{"checkpoint", checkpointEvery, s.ledger.Checkpoint},
+		{"watch the clock", checkpointEvery, s.watchClock},
 		{"release pages", checkpointEvery, s.ledger.ReleasePages}, // after a checkpoint, which looks at many
 		{"measure room for facts", spaceEvery, s.ledger.CheckSpace},
 		{"snapshot", snapshotLook, s.snapshot},

@@ -51,6 +51,18 @@ func TestLane_LapsedEntryIsGivenBack(t *testing.T) {
 	})
 }
 
+// TestLane_GateWithoutFeedbackCountsTheTicketAsUsed: nobody saw the person pass, so the entry is not given back.
+func TestLane_GateWithoutFeedbackCountsTheTicketAsUsed(t *testing.T) {
+	bubble(t, 1, func(t *testing.T, r *rig) {
+		r.scan(r.world.Payload)
+		r.wantShown(r.passage(drivers.Unknown), ticket.Admitted, lane.PassageUncertain)
+		if r.used() != 1 {
+			t.Fatalf("used %d", r.used())
+		}
+		r.wantShown(r.scan(r.world.Payload), ticket.EntryUncertain, lane.PassageNone)
+	})
+}
+
 func TestLane_DoubleReadMakesNoFact(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, r *rig) {
 		r.scan(r.world.Payload)

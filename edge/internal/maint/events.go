@@ -84,6 +84,9 @@ func (o office) event(s webui.Speaker, e *desk.Event) eventView {
 	}
 	if e.Kind == ticket.FactClockAdjusted {
 		w.State = mark{"", s.T("clock.ms", offset(e.Value))}
+		if e.State == "jump_ignored" || e.State == "ntp" {
+			w.Note = s.T("clock." + e.State)
+		}
 	}
 	return w
 }
