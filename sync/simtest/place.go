@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"yipiao/sync/hub"
 	"yipiao/sync/journal/memlog"
 	"yipiao/sync/link"
 	"yipiao/sync/replica"
@@ -244,7 +245,7 @@ func (l *life) keep(ctx context.Context, a *actor) {
 			continue // somebody stands at the gate and will say how it ends
 		}
 		how := replicamem.Lapsed // the gate never heard of it
-		if a.oneIn(5) {
+		if a.oneIn(5) || l.bySignature(grant) {
 			how = replicamem.Uncertain
 		}
 		a.say("passage of fact %d: nobody was let in, %d", grant, how)
@@ -260,6 +261,16 @@ func (l *life) keep(ctx context.Context, a *actor) {
 		a.settle()
 		a.say("checkpoint: %v", err)
 	}
+}
+
+// bySignature reports whether a grant in the journal was given on the signature alone; see unlapsing.
+func (l *life) bySignature(grant uint64) bool {
+	list, err := l.Journal(grant, 1, 1)
+	if err != nil || len(list) == 0 {
+		return false
+	}
+	f, _, err := hub.Read(&list[0])
+	return err == nil && f != nil && f.Verdict != nil && unlapsing(f.Verdict.Reason)
 }
 
 // late applies a page that comes over another line, later, if the process is still the same.

@@ -48,10 +48,12 @@ func (h Held) Offer(r Right) (state Held, kind FactKind, answer Fact, wait bool)
 		case h.Gen == 0 && h.Used > 0: // used by signature: the grant that follows may not know it yet (R9)
 			h.Recalling = false
 		default:
-			h.Gen, h.Holds, h.Recalling = r.Gen, false, false
-			if h.Used < r.Used { // exercised elsewhere, or by the machine whose place this one has taken
+			// Exercised elsewhere, or by the machine whose place this one has taken. That one may also have given
+			// back what the cloud told of before: what this one never held, the cloud knows better.
+			if h.Used < r.Used || !h.Holds {
 				h.Used, h.Inside = r.Used, r.Inside
 			}
+			h.Gen, h.Holds, h.Recalling = r.Gen, false, false
 		}
 	case CustodyRecalled:
 		return h.recalled(r)
