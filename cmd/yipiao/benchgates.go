@@ -123,7 +123,7 @@ func (b *benchRun) scanning(ctx context.Context, s *benchSite, baud int, judge f
 		errs := make(chan error, benchLanes)
 		for i := range benchLanes {
 			go func() {
-				l := &scanLane{st, bench, i, baud}
+				l := &scanLane{st, bench, i}
 				for range laneScans {
 					if err := l.scan(ctx, s.fresh(), &h); err != nil {
 						errs <- fmt.Errorf("lane %d: %w", i, err)
@@ -218,20 +218,17 @@ func devicesUp(ctx context.Context, st *edge.Station) error {
 	})
 }
 
-// laneTimes are what lanes measure. It is safe for concurrent use.
+// laneTimes are what lanes measure: from the last byte of the scan to the command at the gate. It is safe for
+// concurrent use.
 type laneTimes struct {
 	mu    sync.Mutex
-	total hist // from the last byte of the scan to the command at the gate
-	net   hist // without what the wire took
-	wire  hist
+	total hist
 }
 
-func (h *laneTimes) add(total, wire time.Duration) {
+func (h *laneTimes) add(total time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.total.add(total)
-	h.net.add(max(total-wire, 0))
-	h.wire.add(wire)
 }
 
 // A scanLane is one lane with its simulated scanner and gate.
@@ -239,7 +236,6 @@ type scanLane struct {
 	st    *edge.Station
 	bench *sim.Bench
 	i     int
-	baud  int
 }
 
 // scan holds a ticket to the scanner, walks through, and waits until the station has recorded the passage.
@@ -264,32 +260,11 @@ func (l *scanLane) scan(ctx context.Context, code string, h *laneTimes) error {
 	if err != nil {
 		return err
 	}
-	h.add(permit.Time.Sub(sent.Time), l.onWire(events.Since(ctx, gate, since), sent, permit))
+	h.add(permit.Time.Sub(sent.Time))
 	return poll(ctx, "the passage was not recorded", func() bool {
 		lane := l.st.Status().Lanes[l.i]
 		return lane.Passage == "passed" && lane.AtMs > permit.Time.UnixMilli()
 	})
-}
-
-// silence is what Modbus asks for between two frames at 9600 baud, 3.5 characters.
-const silence = 4 * time.Millisecond
-
-// onWire is what the gate's line took between a scan and the gate's obeying: every frame on it, the poll that was
-// under way among them, and the silence before each request.
-func (l *scanLane) onWire(list []tape.Event, sent, permit tape.Event) (wire time.Duration) {
-	if l.baud == 0 {
-		return 0
-	}
-	for _, e := range list {
-		if e.Time.Before(sent.Time) || e.Time.After(permit.Time) {
-			continue
-		}
-		wire += time.Duration(len(e.Hex)/2*10) * time.Second / time.Duration(l.baud)
-		if e.Kind == tape.Received {
-			wire += silence
-		}
-	}
-	return wire
 }
 
 func await(ctx context.Context, t *tape.Tape, device, kind string, since uint64) (tape.Event, error) {
