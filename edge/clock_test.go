@@ -24,7 +24,7 @@ func TestClockThatJumpsIsSaid(t *testing.T) {
 	sc := &setClock{}
 	sc.Clock = clock.NewOn(began.UnixMilli(), clock.Machine{
 		Wall: func() time.Time { return time.Now().Add(sc.by) }, Passed: func() time.Duration { return time.Since(began) },
-		Synced: func() bool { return false },
+		Slept: func() time.Duration { return 0 }, Synced: func() bool { return false },
 	})
 	s, err := assemble(Config{Data: cloud.enrol(), Listen: Listen{LAN: "127.0.0.1:0"}, segment: 64 << 10}, slog.New(slog.NewTextHandler(io.Discard, nil)), sc)
 	if err != nil {

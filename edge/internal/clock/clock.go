@@ -19,9 +19,11 @@ const jumpFrom = time.Second
 // A Machine is what a clock reads.
 type Machine struct {
 	Wall func() time.Time
-	// Passed is the time that has passed since some moment, whatever the wall clock was set to meanwhile; the
-	// time that the machine has slept counts.
+	// Passed is the time that has passed since some moment, whatever the wall clock was set to meanwhile. It is
+	// read for every decision and has to be cheap.
 	Passed func() time.Duration
+	// Slept is how much time the machine has slept, which Passed leaves out.
+	Slept func() time.Duration
 	// Synced reports whether NTP keeps the wall clock.
 	Synced func() bool
 }
@@ -32,6 +34,7 @@ type Clock struct {
 	m        Machine
 	base     time.Time     // wall clock when Passed was since
 	since    time.Duration // see base
+	slept    time.Duration // that base knows of
 	drift    time.Duration // by which the wall clock was set since, as told by Watch
 	offset   time.Duration
 	measured bool      // the cloud or an operator has set it since the process began
@@ -47,13 +50,14 @@ func New(floorMs int64, wall func() time.Time) *Clock {
 	}
 	from := wall()
 	return NewOn(floorMs, Machine{
-		Wall: wall, Passed: func() time.Duration { return wall().Sub(from) }, Synced: func() bool { return false },
+		Wall: wall, Passed: func() time.Duration { return wall().Sub(from) },
+		Slept: func() time.Duration { return 0 }, Synced: func() bool { return false },
 	})
 }
 
 // NewOn returns a clock on a machine.
 func NewOn(floorMs int64, m Machine) *Clock {
-	c := &Clock{m: m, base: m.Wall().Round(0), since: m.Passed(), synced: m.Synced()}
+	c := &Clock{m: m, base: m.Wall().Round(0), since: m.Passed(), slept: m.Slept(), synced: m.Synced()}
 	if floorMs != 0 {
 		c.floor = time.UnixMilli(floorMs)
 	}
@@ -106,10 +110,13 @@ func (c *Clock) Now() (ms int64, offsetMs int32, trusted bool) {
 
 // Watch tells by how much the machine's clock was set since it was last asked, 0 for not; ask it every second or two.
 // What was set by hand, or by whatever else, is not followed: nobody is let in or turned away by it. What NTP has set
-// is followed where the cloud has not said better.
+// is followed where the cloud has not said better, and so is, without a word, the time that the machine has slept.
 func (c *Clock) Watch() (by time.Duration, followed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if slept := c.m.Slept(); slept-c.slept >= jumpFrom {
+		c.base, c.slept = c.base.Add(slept-c.slept), slept
+	}
 	synced := c.m.Synced()
 	drift := c.m.Wall().Round(0).Sub(c.own())
 	by = drift - c.drift

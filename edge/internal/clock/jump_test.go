@@ -11,6 +11,7 @@ import (
 type machine struct {
 	wall   time.Time
 	passed time.Duration
+	slept  time.Duration
 	ntp    bool
 }
 
@@ -18,7 +19,8 @@ func (m *machine) pass(d time.Duration) { m.wall, m.passed = m.wall.Add(d), m.pa
 
 func (m *machine) clock(floor time.Time) *clock.Clock {
 	return clock.NewOn(floor.UnixMilli(), clock.Machine{
-		Wall: func() time.Time { return m.wall }, Passed: func() time.Duration { return m.passed }, Synced: func() bool { return m.ntp },
+		Wall: func() time.Time { return m.wall }, Passed: func() time.Duration { return m.passed },
+		Slept: func() time.Duration { return m.slept }, Synced: func() bool { return m.ntp },
 	})
 }
 
@@ -92,6 +94,17 @@ func TestClock_NTPSetsItAfterTheStart(t *testing.T) {
 	m.pass(time.Hour)
 	c.Watch()
 	is(t, "NTP gone", c, base.Add(2*time.Hour), true)
+}
+
+// TestClock_SleepIsNoJump: a machine that was suspended for an hour is an hour later, and nobody has set its clock.
+func TestClock_SleepIsNoJump(t *testing.T) {
+	m := &machine{wall: base}
+	c := m.clock(base)
+	m.wall, m.slept = m.wall.Add(time.Hour), time.Hour
+	if by, _ := c.Watch(); by != 0 {
+		t.Errorf("Watch: %v", by)
+	}
+	is(t, "after the sleep", c, base.Add(time.Hour), true)
 }
 
 // TestClock_SlewIsNoJump: NTP that pulls the clock gently is followed without a word.
